@@ -1,0 +1,231 @@
+//! Many texts: sorts them by length, cuts micro-batches by token budget, spreads them over threads, and puts the
+//! vectors back in the order of the texts.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ndarray::{Array2, s};
+use nix::sys::signal::SigSet;
+
+use crate::error::Result;
+use crate::{DIMENSIONS, Embedder};
+
+/// Most tokens, padding included, of one micro-batch. Large enough that the matrix products dominate, small enough
+/// that a cancelled call ends soon and the activations stay in the cache.
+const TOKEN_BUDGET: usize = 512;
+
+/// How many texts are tokenized and sorted together. Bounds the memory for tokens, and is far more than it takes to
+/// fill micro-batches with texts of equal length.
+const WINDOW: usize = 4096;
+
+/// Texts on their way to vectors. The work can pause and go on.
+///
+/// ```no_run
+/// # use embedder::{Batch, Embedder, Options};
+/// # fn interrupt() -> bool { false }
+/// # fn handle_interrupt() {}
+/// # fn main() -> embedder::Result<()> {
+/// # let embedder = Embedder::open(&Options::new("model", "libonnxruntime.so"))?;
+/// let mut batch = Batch::new(vec!["green sleeveless summer wear", "red evening gown"]);
+/// while !batch.run(&embedder, 2, &interrupt)? {
+///     handle_interrupt();
+/// }
+/// assert_eq!(batch.into_vectors().dim(), (2, 384));
+/// # Ok(())
+/// # }
+/// ```
+pub struct Batch<'t> {
+    texts: Vec<&'t str>,
+    vectors: Array2<f32>,
+    truncated: Option<Truncated>,
+    /// The first text that has not been tokenized.
+    next: usize,
+    /// Tokenized texts of the present window: text number and token ids.
+    window: Vec<(usize, Vec<i32>)>,
+    queue: Vec<MicroBatch>,
+}
+
+/// Texts of which only the first part is in their vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Truncated {
+    /// How many.
+    pub texts: usize,
+    /// The first one's number, from 0.
+    pub first: usize,
+}
+
+/// Texts that are run together: text number and token ids, the longest first.
+type MicroBatch = Vec<(usize, Vec<i32>)>;
+
+impl<'t> Batch<'t> {
+    pub fn new(texts: Vec<&'t str>) -> Self {
+        let vectors = Array2::zeros((texts.len(), DIMENSIONS));
+        Self { texts, vectors, truncated: None, next: 0, window: Vec::new(), queue: Vec::new() }
+    }
+
+    /// Works on until all is done (`true`), or until `pause` returns true (`false`); then call it again to go on.
+    ///
+    /// `threads` counts the calling thread. The others are created with all signals blocked and have ended when this
+    /// returns. `pause` is asked on the calling thread alone, about every micro-batch: some 100 ms at the most.
+    ///
+    /// # Errors
+    /// The tokenizer or the runtime failed, or a session for a further thread could not be opened.
+    pub fn run(&mut self, embedder: &Embedder, threads: usize, pause: &dyn Fn() -> bool) -> Result<bool> {
+        loop {
+            if self.queue.is_empty() {
+                if self.next == self.texts.len() && self.window.is_empty() {
+                    return Ok(true);
+                }
+                if !self.tokenize_window(embedder, pause)? {
+                    return Ok(false);
+                }
+            }
+            self.drain(embedder, threads, pause)?;
+            if !self.queue.is_empty() {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// The texts that were truncated, as far as the work has come.
+    pub fn truncated(&self) -> Option<Truncated> {
+        self.truncated
+    }
+
+    /// The vectors, of shape (texts, [`DIMENSIONS`]), in the order of the texts. Zeros where the work is not done.
+    pub fn into_vectors(self) -> Array2<f32> {
+        self.vectors
+    }
+
+    /// Tokenizes the next texts and queues their micro-batches; `false` if paused.
+    fn tokenize_window(&mut self, embedder: &Embedder, pause: &dyn Fn() -> bool) -> Result<bool> {
+        while self.next < self.texts.len() && self.window.len() < WINDOW {
+            if pause() {
+                return Ok(false);
+            }
+            let tokens = embedder.tokenizer().encode(self.texts[self.next])?;
+            if tokens.truncated {
+                let seen = self.truncated.unwrap_or(Truncated { texts: 0, first: self.next });
+                self.truncated = Some(Truncated { texts: seen.texts + 1, ..seen });
+            }
+            self.window.push((self.next, tokens.ids));
+            self.next += 1;
+        }
+        self.queue = cut(std::mem::take(&mut self.window));
+        Ok(true)
+    }
+
+    /// Runs the queued micro-batches, except for what a pause leaves over.
+    fn drain(&mut self, embedder: &Embedder, threads: usize, pause: &dyn Fn() -> bool) -> Result<()> {
+        let threads = threads.clamp(1, self.queue.len());
+        let queue = Mutex::new(&mut self.queue);
+        let vectors = Mutex::new(&mut self.vectors);
+        let stop = AtomicBool::new(false);
+        let work = |pause: &dyn Fn() -> bool| -> Result<()> {
+            let mut session = embedder.session()?;
+            loop {
+                if stop.load(Ordering::Relaxed) || pause() {
+                    stop.store(true, Ordering::Relaxed);
+                    break;
+                }
+                let Some(micro_batch) = lock(&queue).pop() else { break };
+                let (ids, mask) = pad(&micro_batch);
+                let found = session.run(ids.view(), mask.view()).inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
+                let mut vectors = lock(&vectors);
+                for ((text, _), vector) in micro_batch.iter().zip(found.rows()) {
+                    vectors.slice_mut(s![*text, ..]).assign(&vector);
+                }
+            }
+            embedder.give_back(session);
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let helpers = with_signals_blocked(|| {
+                let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, || work(&|| false));
+                // Where no more threads can be had, those there are do the work.
+                (1..threads).map_while(|helper| spawn(helper).ok()).collect::<Vec<_>>()
+            });
+            let mut result = work(pause);
+            for helper in helpers {
+                result = result.and(helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+            result
+        })
+    }
+}
+
+/// Locks a mutex that no thread can have poisoned without ending the whole call.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Runs `spawn` so that the threads it creates receive no signal: signals belong to the calling thread.
+fn with_signals_blocked<T>(spawn: impl FnOnce() -> T) -> T {
+    let before = SigSet::all().thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_SETMASK);
+    let result = spawn();
+    if let Ok(before) = before {
+        // Setting a mask that was just in force cannot fail.
+        let _ = before.thread_set_mask();
+    }
+    result
+}
+
+/// Cuts a window into micro-batches, the cheapest first: they are taken from the end, so the longest run first and
+/// the threads end at about the same time.
+fn cut(mut window: Vec<(usize, Vec<i32>)>) -> Vec<MicroBatch> {
+    window.sort_by_key(|(_, ids)| ids.len());
+    let mut batches: Vec<MicroBatch> = Vec::new();
+    let mut room = 0;
+    for text in window.into_iter().rev() {
+        match batches.last_mut() {
+            Some(batch) if room >= batch[0].1.len() => {
+                room -= batch[0].1.len();
+                batch.push(text);
+            }
+            _ => {
+                room = TOKEN_BUDGET.saturating_sub(text.1.len());
+                batches.push(vec![text]);
+            }
+        }
+    }
+    batches.reverse();
+    batches
+}
+
+/// Token ids and attention mask of a micro-batch, padded to its longest text.
+fn pad(micro_batch: &MicroBatch) -> (Array2<i32>, Array2<i32>) {
+    let shape = (micro_batch.len(), micro_batch[0].1.len());
+    let (mut padded, mut mask) = (Array2::zeros(shape), Array2::zeros(shape));
+    for (row, (_, ids)) in micro_batch.iter().enumerate() {
+        padded.slice_mut(s![row, ..ids.len()]).iter_mut().zip(ids).for_each(|(to, id)| *to = *id);
+        mask.slice_mut(s![row, ..ids.len()]).fill(1);
+    }
+    (padded, mask)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn micro_batches_hold_every_text_once_within_the_budget() {
+        let lengths = [3, 256, 7, 7, 30, 2, 512, 90, 91, 5];
+        let window = lengths.iter().enumerate().map(|(text, &length)| (text, vec![1; length])).collect();
+        let batches = cut(window);
+        let mut texts: Vec<usize> = batches.iter().flatten().map(|(text, _)| *text).collect();
+        texts.sort();
+        assert_eq!(texts, (0..lengths.len()).collect::<Vec<_>>());
+        for batch in &batches {
+            assert!(batch.len() * batch[0].1.len() <= TOKEN_BUDGET);
+            assert!(batch.is_sorted_by_key(|(_, ids)| std::cmp::Reverse(ids.len())));
+        }
+        assert!(batches.is_sorted_by_key(|batch| batch[0].1.len()));
+    }
+
+    #[test]
+    fn padding_is_masked() {
+        let (ids, mask) = pad(&vec![(0, vec![101, 7, 102]), (1, vec![101, 102])]);
+        assert_eq!(ids, ndarray::array![[101, 7, 102], [101, 102, 0]]);
+        assert_eq!(mask, ndarray::array![[1, 1, 1], [1, 1, 0]]);
+    }
+}

@@ -1,0 +1,159 @@
+//! Sentence embeddings with all-MiniLM-L6-v2 on ONNX Runtime: text in, vectors out.
+//!
+//! The vectors are those of sentence-transformers with the same files: 384 float32 components of unit length, each
+//! within 1e-5 of the reference. A text of more than 256 tokens is represented by its first 256.
+//!
+//! ```
+//! # fn paths() -> Option<(std::path::PathBuf, std::path::PathBuf)> {
+//! #     Some((std::env::var_os("PG_EMBED_MODEL_DIR")?.into(), std::env::var_os("PG_EMBED_RUNTIME")?.into()))
+//! # }
+//! use embedder::{Embedder, Options};
+//!
+//! # fn main() -> embedder::Result<()> {
+//! # let Some((model_dir, runtime)) = paths() else { return Ok(()) };
+//! let embedder = Embedder::open(&Options::new(model_dir, runtime))?;
+//! let query = embedder.embed("green sleeveless summer wear")?.vector;
+//! let texts = ["a red woollen winter coat", "a summer dress in green without sleeves"];
+//! let rows = embedder.embed_many(&texts, 1)?;
+//! let similarity: Vec<f32> = rows.rows().into_iter().map(|row| row.dot(&query)).collect();
+//! assert!(similarity[1] > similarity[0]);
+//! # Ok(())
+//! # }
+//! ```
+
+mod batch;
+mod chunk;
+mod compiled;
+mod error;
+mod graph;
+mod model;
+mod session;
+mod tokenizer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use ndarray::{Array1, Array2, ArrayView2};
+
+pub use batch::{Batch, Truncated};
+pub use chunk::{Chunk, Chunking, MIN_TOKENS};
+pub use error::{Error, Result};
+pub use model::{NAME as MODEL_NAME, WEIGHTS_SHA256};
+pub use session::{RUNTIME_VERSION, Session};
+pub use tokenizer::{Tokenizer, Tokens};
+
+use crate::model::Model;
+use crate::session::Source;
+
+/// Components of a vector.
+pub const DIMENSIONS: usize = 384;
+
+/// Where an [`Embedder`] finds its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Directory of the model, in the layout of sentence-transformers.
+    pub model: PathBuf,
+    /// The ONNX Runtime library, version [`RUNTIME_VERSION`].
+    pub runtime: PathBuf,
+    /// Directory for the compiled model, made if it does not exist. It belongs to the embedder: other directories in
+    /// it are removed. Without one, or where it cannot be written, a session costs 117 MB and a second.
+    pub cache: Option<PathBuf>,
+}
+
+impl Options {
+    pub fn new(model: impl Into<PathBuf>, runtime: impl Into<PathBuf>) -> Self {
+        Self { model: model.into(), runtime: runtime.into(), cache: None }
+    }
+
+    /// The same with a directory for the compiled model.
+    pub fn with_cache(self, cache: impl Into<PathBuf>) -> Self {
+        Self { cache: Some(cache.into()), ..self }
+    }
+}
+
+/// A text's vector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embedding {
+    /// [`DIMENSIONS`] components of unit length.
+    pub vector: Array1<f32>,
+    /// Whether only the first part of the text is in the vector.
+    pub truncated: bool,
+}
+
+/// Turns texts into vectors. Can be shared by threads.
+pub struct Embedder {
+    tokenizer: Tokenizer,
+    source: Source,
+    /// Sessions that no thread is using.
+    idle: Mutex<Vec<Session>>,
+    warning: Option<Error>,
+}
+
+impl Embedder {
+    /// Loads runtime, tokenizer and model.
+    ///
+    /// To be called before the process starts its threads: the runtime's environment variable is set here.
+    ///
+    /// # Errors
+    /// A file is missing, unreadable, not the one whose SHA-256 is known, or asks for something unsupported. Nothing
+    /// is kept, so that the call can be repeated once the file is mended.
+    pub fn open(options: &Options) -> Result<Self> {
+        let model = Model::open(&options.model)?;
+        let tokenizer = Tokenizer::open(&model)?;
+        let (source, warning) = Source::open(&options.runtime, model, options.cache.as_deref())?;
+        let session = source.session()?;
+        Ok(Self { tokenizer, source, idle: Mutex::new(vec![session]), warning })
+    }
+
+    /// Why the model could not be compiled to where [`Options::cache`] asks for; it is then used all the same.
+    pub fn warning(&self) -> Option<&Error> {
+        self.warning.as_ref()
+    }
+
+    /// Directory of the compiled model, if one is used.
+    pub fn compiled(&self) -> Option<&Path> {
+        self.source.compiled()
+    }
+
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The vector of one text.
+    ///
+    /// # Errors
+    /// The tokenizer or the runtime failed.
+    pub fn embed(&self, text: &str) -> Result<Embedding> {
+        let tokens = self.tokenizer.encode(text)?;
+        let shape = (1, tokens.ids.len());
+        let mask = Array2::ones(shape);
+        let ids = ArrayView2::from_shape(shape, &tokens.ids)
+            .map_err(|e| Error::Runtime { action: "run the model", reason: e.to_string() })?;
+        let mut session = self.session()?;
+        let vectors = session.run(ids, mask.view())?;
+        self.give_back(session);
+        Ok(Embedding { vector: vectors.row(0).to_owned(), truncated: tokens.truncated })
+    }
+
+    /// The vectors of many texts, of shape (texts, [`DIMENSIONS`]), in their order. [`Batch`] does the same with
+    /// pauses.
+    ///
+    /// # Errors
+    /// As for [`Batch::run`].
+    pub fn embed_many(&self, texts: &[&str], threads: usize) -> Result<Array2<f32>> {
+        let mut batch = Batch::new(texts.to_vec());
+        while !batch.run(self, threads, &|| false)? {}
+        Ok(batch.into_vectors())
+    }
+
+    /// A session for the calling thread: an idle one, or a new one.
+    fn session(&self) -> Result<Session> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(|| self.source.session(), Ok)
+    }
+
+    /// Keeps a session for the next one who needs it.
+    fn give_back(&self, session: Session) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+    }
+}

@@ -1,0 +1,250 @@
+//! The only file that names `ort`: loads the runtime library, opens a session, runs one micro-batch.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+use ndarray::{Array2, ArrayView2, Ix2};
+use once_cell::sync::OnceCell;
+use ort::editor::{Graph, Model as OrtModel, Node as OrtNode, Opset};
+use ort::environment::Environment;
+use ort::logging::LogLevel;
+use ort::memory::Allocator;
+use ort::operator::Attribute as OrtAttribute;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::value::{Outlet, Shape, SymbolicDimensions, Tensor, TensorElementType, TensorRef, ValueType};
+
+use crate::compiled::{self, Key};
+use crate::error::{Error, Result};
+use crate::graph::{self, Attribute, Node};
+use crate::model::{self, Model};
+
+/// The one version of ONNX Runtime whose behaviour is known. From 1.29 on it starts a thread of its own.
+pub const RUNTIME_VERSION: &str = "1.28.0";
+
+/// SHA-256 of the library in the wheel onnxruntime 1.28.0. A cut or damaged library would kill the process that
+/// loads it, and another build may give other vectors.
+#[cfg(target_arch = "x86_64")]
+const RUNTIME_SHA256: &str = "aa4079d18f4ea7a5f3a94d80cd4bbe0f2740436626622d64d793803a20381083";
+#[cfg(target_arch = "aarch64")]
+const RUNTIME_SHA256: &str = "23a37c2994bc273e1d59a4f49af6cba5bf1cfbc29f04907ec27df375aba50a7d";
+
+/// Token ids of a known text and the vector that sentence-transformers gives for it.
+const KNOWN: &str = include_str!("known.json");
+/// How far a component of the known vector may be off.
+const TOLERANCE: f32 = 1e-5;
+
+/// Where sessions come from: the loaded runtime, and the compiled model if there is one.
+pub struct Source {
+    environment: &'static Environment,
+    model: Model,
+    compiled: Option<PathBuf>,
+}
+
+impl Source {
+    /// Loads the runtime library, and has the model compiled into `cache` unless it is there already.
+    ///
+    /// The second result says why there is no compiled model, where one was asked for. Sessions are then built from
+    /// the model's weights, which costs each of them 117 MB and a second.
+    pub fn open(library: &Path, model: Model, cache: Option<&Path>) -> Result<(Self, Option<Error>)> {
+        let environment = load(library)?;
+        let mut source = Self { environment, model, compiled: None };
+        let Some(cache) = cache else { return Ok((source, None)) };
+        match source.obtain(cache) {
+            Ok(directory) => {
+                source.compiled = Some(directory);
+                Ok((source, None))
+            }
+            // The ordinary way needs the model's files too: what is wrong with them is not to be worked around.
+            Err(e @ (Error::FileMissing { .. } | Error::ChecksumMismatch { .. } | Error::Malformed { .. })) => Err(e),
+            Err(e) => Ok((source, Some(e))),
+        }
+    }
+
+    fn obtain(&self, cache: &Path) -> Result<PathBuf> {
+        let fingerprint = Model::fingerprint();
+        let cpu = compiled::cpu_features();
+        let key = Key { model: &fingerprint, runtime_version: RUNTIME_VERSION, cpu: &cpu };
+        compiled::obtain(cache, &key, |directory| {
+            drop(Session::build(self.environment, &self.model, Some(directory))?);
+            // Not only written, but right: the mapped model has to give a known vector.
+            Session::map(self.environment, directory)?.check()
+        })
+    }
+
+    /// Opens a session. It belongs to one thread at a time and has no threads of its own.
+    pub fn session(&self) -> Result<Session> {
+        match &self.compiled {
+            Some(directory) => Session::map(self.environment, directory),
+            None => {
+                let mut session = Session::build(self.environment, &self.model, None)?;
+                session.check()?;
+                Ok(session)
+            }
+        }
+    }
+
+    /// The directory of the compiled model, if one is used.
+    pub fn compiled(&self) -> Option<&Path> {
+        self.compiled.as_deref()
+    }
+}
+
+/// Loads the runtime library, once in a process. A later call with another path gets the library loaded first.
+fn load(library: &Path) -> Result<&'static Environment> {
+    static ENVIRONMENT: OnceCell<Environment> = OnceCell::new();
+    ENVIRONMENT.get_or_try_init(|| {
+        let bytes = map(library)?;
+        model::check(library, &bytes, RUNTIME_SHA256)?;
+        drop(bytes);
+        disable_telemetry();
+        let failed = |reason: String| Error::Runtime { action: "start", reason };
+        let environment = ort::init_from(library)
+            .map_err(|e| failed(e.to_string()))?
+            .with_name("pg_embed")
+            .with_telemetry(false)
+            .build()
+            .map_err(|e| failed(e.to_string()))?;
+        environment.set_log_level(LogLevel::Error);
+        Ok(environment)
+    })
+}
+
+#[allow(unsafe_code)]
+fn map(path: &Path) -> Result<Mmap> {
+    let file = fs::File::open(path).map_err(|e| Error::io("read", path, e))?;
+    // SAFETY: the mapping is read only, private and short. The file is installed by the administrator and replaced
+    // by rename; truncating it in place meanwhile is what no reader, the dynamic linker included, can survive.
+    unsafe { Mmap::map(&file) }.map_err(|e| Error::io("read", path, e))
+}
+
+/// Version 1.28.0 has no telemetry on Linux. Should a build have it, this switches it off before it starts a thread.
+#[allow(unsafe_code)]
+fn disable_telemetry() {
+    // SAFETY: called before the runtime is loaded, in a process that has started no thread: a PostgreSQL backend,
+    // or a program that opens its embedder before it spawns threads, as `Embedder::open` asks for.
+    unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
+}
+
+/// Turns an error of `ort` into ours.
+fn failed<R>(action: &'static str) -> impl Fn(ort::Error<R>) -> Error {
+    move |e| Error::Runtime { action, reason: e.to_string() }
+}
+
+/// A model that is ready to run.
+pub struct Session(ort::session::Session);
+
+impl Session {
+    /// Builds a session from the model's weights; with `directory`, writes the compiled model there too.
+    fn build(environment: &Environment, model: &Model, directory: Option<&Path>) -> Result<Self> {
+        let failed = failed("build the model");
+        let mut options = options(environment).map_err(&failed)?;
+        if let Some(directory) = directory {
+            options = compiling(options, directory).map_err(&failed)?;
+        }
+        let graph = assemble(model)?;
+        let mut editor = Opset::new(graph::ONNX_DOMAIN, graph::ONNX_OPSET)
+            .and_then(|onnx| OrtModel::new([onnx, Opset::new(graph::MICROSOFT_DOMAIN, 1)?]))
+            .map_err(&failed)?;
+        editor.set_graph(graph).map_err(&failed)?;
+        editor.into_session(&options).map(Self).map_err(&failed)
+    }
+
+    /// Opens the compiled model in `directory`; the weights stay in the page cache, shared by all who map them.
+    fn map(environment: &Environment, directory: &Path) -> Result<Self> {
+        options(environment)
+            .and_then(|options| Ok(options.with_optimization_level(GraphOptimizationLevel::Disable)?))
+            .and_then(|options| Ok(options.with_memory_pattern(false)?))
+            .and_then(|mut options| options.commit_from_file(directory.join(compiled::GRAPH)))
+            .map(Self)
+            .map_err(failed("open the compiled model"))
+    }
+
+    /// Runs one micro-batch: token ids and attention mask of shape (texts, tokens) to vectors of shape
+    /// (texts, [`DIMENSIONS`](crate::DIMENSIONS)).
+    pub fn run(&mut self, ids: ArrayView2<i32>, mask: ArrayView2<i32>) -> Result<Array2<f32>> {
+        let failed = failed("run the model");
+        let ids = TensorRef::from_array_view(ids).map_err(&failed)?;
+        let mask = TensorRef::from_array_view(mask).map_err(&failed)?;
+        let inputs = ort::inputs![graph::INPUT_IDS => ids, graph::ATTENTION_MASK => mask];
+        let outputs = self.0.run(inputs).map_err(&failed)?;
+        let vectors = outputs[graph::EMBEDDING].try_extract_array::<f32>().map_err(&failed)?;
+        let vectors = vectors.into_dimensionality::<Ix2>();
+        vectors.map(|v| v.to_owned()).map_err(|e| Error::Runtime { action: "run the model", reason: e.to_string() })
+    }
+
+    /// Compares the vector of a known text with the reference's.
+    fn check(&mut self) -> Result<()> {
+        #[derive(serde::Deserialize)]
+        struct Known {
+            ids: Vec<i32>,
+            embedding: Vec<f32>,
+        }
+        let known: Known = serde_json::from_str(KNOWN)
+            .map_err(|e| Error::Malformed { path: "known.json".into(), reason: e.to_string() })?;
+        let shape = (1, known.ids.len());
+        let mask = Array2::ones(shape);
+        let ids = ArrayView2::from_shape(shape, &known.ids)
+            .map_err(|e| Error::Malformed { path: "known.json".into(), reason: e.to_string() })?;
+        let found = self.run(ids, mask.view())?;
+        let off = found.iter().zip(&known.embedding).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        // Written so that a NaN fails too.
+        if found.len() == known.embedding.len() && off <= TOLERANCE && !found.iter().any(|x| x.is_nan()) {
+            return Ok(());
+        }
+        Err(Error::WrongVector { deviation: off })
+    }
+}
+
+/// What all sessions share: no thread but the caller's.
+fn options(environment: &Environment) -> ort::Result<SessionBuilder> {
+    Ok(SessionBuilder::new(environment)?.with_intra_threads(1)?.with_inter_threads(1)?)
+}
+
+/// Has the session that is being built written to `directory`, with the weights packed for this CPU.
+fn compiling(options: SessionBuilder, directory: &Path) -> ort::Result<SessionBuilder> {
+    Ok(options
+        .with_optimization_level(GraphOptimizationLevel::All)?
+        .with_optimized_model_path(directory.join(compiled::GRAPH))?
+        .with_config_entry("session.optimized_model_external_initializers_file_name", compiled::WEIGHTS)?
+        .with_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", "1024")?
+        .with_config_entry("session.save_external_prepacked_constant_initializers", "1")?)
+}
+
+/// The graph of `model` in the runtime's terms, weights included.
+fn assemble(model: &Model) -> Result<Graph> {
+    let failed = failed("build the model");
+    let mut graph = Graph::new().map_err(&failed)?;
+    let outlet = |name: &str, ty, width: i64, symbols: [&str; 2]| {
+        let dimension_symbols = SymbolicDimensions::new(symbols.map(str::to_owned));
+        Outlet::new(name, ValueType::Tensor { ty, shape: Shape::new([-1, width]), dimension_symbols })
+    };
+    let input = |name| outlet(name, TensorElementType::Int32, -1, ["texts", "tokens"]);
+    let hidden = model.config().hidden as i64;
+    graph
+        .set_inputs([input(graph::INPUT_IDS), input(graph::ATTENTION_MASK)])
+        .and_then(|()| graph.set_outputs([outlet(graph::EMBEDDING, TensorElementType::Float32, hidden, ["texts", ""])]))
+        .map_err(&failed)?;
+    let bytes = model.weights()?;
+    for weight in graph::initializers(model.config(), &model.weights_path(), &bytes)? {
+        let (name, values) = weight?;
+        let shape = values.shape().iter().map(|&n| n as i64).collect::<Vec<_>>();
+        let mut tensor = Tensor::<f32>::new(&Allocator::default(), shape).map_err(&failed)?;
+        tensor.extract_array_mut().assign(&values);
+        graph.add_initializer(name, tensor, false).map_err(&failed)?;
+    }
+    for node in graph::nodes(model.config()) {
+        graph.add_node(translate(&node).map_err(&failed)?).map_err(&failed)?;
+    }
+    Ok(graph)
+}
+
+fn translate(node: &Node) -> ort::Result<OrtNode> {
+    let attributes = node.attributes.iter().map(|(name, value)| match value {
+        Attribute::Int(value) => OrtAttribute::new(name, *value),
+        Attribute::Ints(values) => OrtAttribute::new(name, values.clone()),
+        Attribute::Float(value) => OrtAttribute::new(name, *value),
+    });
+    let attributes = attributes.collect::<ort::Result<Vec<_>>>()?;
+    OrtNode::new(node.operator, node.domain, &node.outputs[0], &node.inputs, &node.outputs, attributes)
+}

@@ -1,0 +1,122 @@
+//! Text to token ids: limits, truncation, token counts, offsets.
+
+mod pieces;
+
+use std::ops::Range;
+
+use tokenizers::Encoding;
+
+use crate::error::{Error, Result};
+use crate::model::Model;
+
+/// A text no longer than this is tokenized whole: cutting it would cost more than it saves.
+const SHORT_TEXT: usize = 2048;
+
+/// Splits text into the tokens of one model.
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    max_tokens: usize,
+    /// The ids of [CLS] and [SEP], which enclose the tokens of every text.
+    first: i32,
+    last: i32,
+}
+
+/// A text as the model reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tokens {
+    /// Token ids, [CLS] and [SEP] included; at most the model's limit.
+    pub ids: Vec<i32>,
+    /// Whether tokens were left out to keep to the limit.
+    pub truncated: bool,
+}
+
+/// One token's place in its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Byte range.
+    pub bytes: Range<usize>,
+    /// Whether white space, or nothing, stands before it.
+    pub begins_word: bool,
+}
+
+impl Tokenizer {
+    /// Reads `tokenizer.json` of `model`.
+    ///
+    /// The file carries truncation at 128 tokens and padding to 128, which the reference does not use: both are
+    /// switched off here.
+    pub fn open(model: &Model) -> Result<Self> {
+        let refused = |e: tokenizers::Error| Error::Tokenizer { reason: e.to_string() };
+        let mut inner = tokenizers::Tokenizer::from_bytes(model.tokenizer()?).map_err(refused)?;
+        inner.with_padding(None).with_truncation(None).map_err(refused)?;
+        let empty = inner.encode_fast("", true).map_err(refused)?;
+        let [first, last] = *empty.get_ids() else {
+            return Err(Error::Tokenizer { reason: "an empty text is not two tokens".into() });
+        };
+        Ok(Self { inner, max_tokens: model.config().max_tokens, first: first as i32, last: last as i32 })
+    }
+
+    /// Most tokens of one text that the model reads, [CLS] and [SEP] included.
+    pub fn max_tokens(&self) -> usize {
+        self.max_tokens
+    }
+
+    /// The tokens of `text`, truncated at the model's limit.
+    pub fn encode(&self, text: &str) -> Result<Tokens> {
+        let content = self.max_tokens - 2;
+        let mut ids = vec![self.first];
+        if text.len() <= SHORT_TEXT {
+            extend(&mut ids, &self.encode_fast(text)?);
+        } else {
+            for piece in pieces::pieces(text, 0) {
+                extend(&mut ids, &self.encode_fast(piece.text())?);
+                if ids.len() > content + 1 {
+                    break;
+                }
+            }
+        }
+        let truncated = ids.len() > content + 1;
+        ids.truncate(content + 1);
+        ids.push(self.last);
+        Ok(Tokens { ids, truncated })
+    }
+
+    /// Counts the tokens of a text, [CLS] and [SEP] included, without truncation.
+    ///
+    /// Each step of the iterator counts a few kilobytes of the text; the sum of all steps is the count. So a caller
+    /// can stop in between, however long the text is.
+    pub fn count<'t>(&'t self, text: &'t str) -> impl Iterator<Item = Result<usize>> + 't {
+        let pieces = pieces::pieces(text, 0);
+        std::iter::once(Ok(2)).chain(pieces.map(|piece| Ok(self.encode_fast(piece.text())?.len())))
+    }
+
+    /// The places of the first `limit` tokens of `text` from byte `start` on, or of more.
+    pub(crate) fn places(&self, text: &str, start: usize, limit: usize) -> Result<Vec<Place>> {
+        let mut places: Vec<Place> = Vec::with_capacity(limit);
+        let mut end = start;
+        for piece in pieces::pieces(text, start) {
+            let encoding = self
+                .inner
+                .encode(piece.text(), false)
+                .map_err(|e| Error::Tokenizer { reason: e.to_string() })?;
+            for &(from, to) in encoding.get_offsets() {
+                let bytes = piece.position(from..to);
+                let begins_word = places.is_empty() || text[end..bytes.start].contains(char::is_whitespace);
+                end = bytes.end;
+                places.push(Place { bytes, begins_word });
+            }
+            if places.len() >= limit {
+                break;
+            }
+        }
+        Ok(places)
+    }
+
+    fn encode_fast(&self, text: &str) -> Result<Encoding> {
+        self.inner.encode_fast(text, false).map_err(|e| Error::Tokenizer { reason: e.to_string() })
+    }
+}
+
+fn extend(ids: &mut Vec<i32>, encoding: &Encoding) {
+    // A vocabulary has far fewer than 2^31 entries.
+    ids.extend(encoding.get_ids().iter().map(|&id| id as i32));
+}

@@ -1,0 +1,44 @@
+-- The public surface of pg_embed. Written by hand; src/functions.rs has the bodies.
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION pg_embed CASCADE" to load this file. \quit
+
+-- The cost is what a text of twelve tokens takes, in units of a simple operator (see README, Performance).
+CREATE FUNCTION embed_text(input text) RETURNS vector(384)
+	AS 'MODULE_PATHNAME', 'embed_text_wrapper'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100000;
+
+COMMENT ON FUNCTION embed_text(text) IS
+	'the unit vector of a text; of a text with more than 256 tokens, that of its first 256';
+
+CREATE FUNCTION embed_texts(inputs text[]) RETURNS vector[]
+	AS 'MODULE_PATHNAME', 'embed_texts_wrapper'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000000;
+
+COMMENT ON FUNCTION embed_texts(text[]) IS
+	'the vectors of many texts, in their order; NULL where a text is NULL';
+
+CREATE FUNCTION embed_token_count(input text) RETURNS int
+	AS 'MODULE_PATHNAME', 'embed_token_count_wrapper'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+
+COMMENT ON FUNCTION embed_token_count(text) IS
+	'how many tokens a text has before truncation, [CLS] and [SEP] included';
+
+CREATE FUNCTION embed_chunks(input text, max_tokens int DEFAULT 256, overlap int DEFAULT 0)
+	RETURNS TABLE (chunk_no int, chunk text, start_char int, token_count int)
+	AS 'MODULE_PATHNAME', 'embed_chunks_wrapper'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION embed_chunks(text, int, int) IS
+	'cuts a long text into pieces that each fit the model; start_char counts from 1, as in substring()';
+
+CREATE FUNCTION embed_info(
+		OUT model text, OUT weights_sha256 text, OUT dimensions int, OUT max_tokens int, OUT runtime_version text,
+		OUT compiled_model text, OUT session text, OUT open_ms float8, OUT threads int)
+	RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'embed_info_wrapper'
+	LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED COST 100 ROWS 1;
+
+COMMENT ON FUNCTION embed_info() IS
+	'the model that this session uses, and where it comes from: session is "inherited" (preloaded) or "opened"';
