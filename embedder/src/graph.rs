@@ -20,8 +20,8 @@ pub const EMBEDDING: &str = "embedding";
 pub const MICROSOFT_DOMAIN: &str = "com.microsoft";
 /// Domain of the standard ONNX operators.
 pub const ONNX_DOMAIN: &str = "";
-/// The last version of the standard operators in which `Unsqueeze` takes its axes as an attribute.
-pub const ONNX_OPSET: u32 = 12;
+/// Version of the standard operators.
+pub const ONNX_OPSET: u32 = 21;
 
 /// One operation.
 #[derive(Debug, PartialEq)]
@@ -38,7 +38,7 @@ pub struct Node {
 #[derive(Debug, PartialEq)]
 pub enum Attribute {
     Int(i64),
-    Ints(Vec<i64>),
+    String(&'static str),
     Float(f32),
 }
 
@@ -126,12 +126,11 @@ impl Builder {
     fn pooling(&mut self, hidden: &str) {
         // 1 is FLOAT in ONNX's enumeration of element types.
         let float = vec![("to", Attribute::Int(1))];
-        let middle = || vec![("axes", Attribute::Ints(vec![1]))];
+        // b: texts, s: tokens, h: hidden.
+        let sum = vec![("equation", Attribute::String("bs,bsh->bh"))];
         self.add((ONNX_DOMAIN, "Cast"), &[ATTENTION_MASK], &["pooling.mask"], float);
-        self.add((ONNX_DOMAIN, "Unsqueeze"), &["pooling.mask"], &["pooling.row"], middle());
-        self.add((ONNX_DOMAIN, "MatMul"), &["pooling.row", hidden], &["pooling.sum"], vec![]);
-        self.add((ONNX_DOMAIN, "Squeeze"), &["pooling.sum"], &["pooling.vector"], middle());
-        self.add((ONNX_DOMAIN, "LpNormalization"), &["pooling.vector"], &[EMBEDDING], vec![("p", Attribute::Int(2))]);
+        self.add((ONNX_DOMAIN, "Einsum"), &["pooling.mask", hidden], &["pooling.sum"], sum);
+        self.add((ONNX_DOMAIN, "LpNormalization"), &["pooling.sum"], &[EMBEDDING], vec![("p", Attribute::Int(2))]);
     }
 }
 

@@ -242,7 +242,7 @@ fn assemble(model: &Model) -> Result<Graph> {
 fn translate(node: &Node) -> ort::Result<OrtNode> {
     let attributes = node.attributes.iter().map(|(name, value)| match value {
         Attribute::Int(value) => OrtAttribute::new(name, *value),
-        Attribute::Ints(values) => OrtAttribute::new(name, values.clone()),
+        Attribute::String(value) => OrtAttribute::new(name, (*value).to_owned()),
         Attribute::Float(value) => OrtAttribute::new(name, *value),
     });
     let attributes = attributes.collect::<ort::Result<Vec<_>>>()?;
