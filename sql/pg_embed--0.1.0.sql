@@ -5,21 +5,21 @@
 
 -- The cost is what a text of twelve tokens takes, in units of a simple operator (see README, Performance).
 CREATE FUNCTION embed_text(input text) RETURNS vector(384)
-	AS 'MODULE_PATHNAME', 'embed_text_wrapper'
+	AS 'MODULE_PATHNAME', 'embed_text'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100000;
 
 COMMENT ON FUNCTION embed_text(text) IS
 	'the unit vector of a text; of a text with more than 256 tokens, that of its first 256';
 
 CREATE FUNCTION embed_texts(inputs text[]) RETURNS vector[]
-	AS 'MODULE_PATHNAME', 'embed_texts_wrapper'
+	AS 'MODULE_PATHNAME', 'embed_texts'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000000;
 
 COMMENT ON FUNCTION embed_texts(text[]) IS
 	'the vectors of many texts, in their order; NULL where a text is NULL';
 
 CREATE FUNCTION embed_token_count(input text) RETURNS int
-	AS 'MODULE_PATHNAME', 'embed_token_count_wrapper'
+	AS 'MODULE_PATHNAME', 'embed_token_count'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
 
 COMMENT ON FUNCTION embed_token_count(text) IS
@@ -27,7 +27,7 @@ COMMENT ON FUNCTION embed_token_count(text) IS
 
 CREATE FUNCTION embed_chunks(input text, max_tokens int DEFAULT 256, overlap int DEFAULT 0)
 	RETURNS TABLE (chunk_no int, chunk text, start_char int, token_count int)
-	AS 'MODULE_PATHNAME', 'embed_chunks_wrapper'
+	AS 'MODULE_PATHNAME', 'embed_chunks'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000 ROWS 10;
 
 COMMENT ON FUNCTION embed_chunks(text, int, int) IS
@@ -37,7 +37,7 @@ CREATE FUNCTION embed_info(
 		OUT model text, OUT weights_sha256 text, OUT dimensions int, OUT max_tokens int, OUT runtime_version text,
 		OUT compiled_model text, OUT session text, OUT open_ms float8, OUT threads int)
 	RETURNS SETOF record
-	AS 'MODULE_PATHNAME', 'embed_info_wrapper'
+	AS 'MODULE_PATHNAME', 'embed_info'
 	LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED COST 100 ROWS 1;
 
 COMMENT ON FUNCTION embed_info() IS

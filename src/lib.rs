@@ -1,1 +1,22 @@
+//! pg_embed: text to `vector(384)` inside PostgreSQL.
+//!
+//! Postgres in, Postgres out: what a model is stands in the `embedder` crate. The SQL surface is written by hand, in
+//! `sql/`.
 
+mod backend;
+mod functions;
+mod guc;
+mod report;
+mod rows;
+mod text;
+mod vector;
+
+pgrx::pg_module_magic!();
+
+/// Called once in each process that loads the library; with `shared_preload_libraries`, in the postmaster.
+#[allow(unsafe_code, non_snake_case)]
+#[pgrx::pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    guc::init();
+    backend::preload();
+}

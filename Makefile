@@ -1,0 +1,84 @@
+# make deps     what the build, the tests and the demo need (scripts/deps.sh)
+# make          build the extension
+# make install  put it into the server that PG_CONFIG names
+# make test, make demo, make bench, make lint, make uninstall, make clean
+
+PG_CONFIG ?= pg_config
+export PG_CONFIG ORT_LIB MODEL_DIR CATALOG ROWS
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+# Recursive on purpose: `make deps` may be what brings pg_config.
+PG_CONFIG_PATH = $(shell command -v $(PG_CONFIG))
+PG_MAJOR = $(shell $(PG_CONFIG) --version | sed -E 's/^PostgreSQL ([0-9]+).*/\1/')
+PKGLIBDIR = $(shell $(PG_CONFIG) --pkglibdir)
+SHAREDIR = $(shell $(PG_CONFIG) --sharedir)
+CARGO = PGRX_PG_CONFIG_PATH="$(PG_CONFIG_PATH)" cargo
+FEATURES = --no-default-features --features pg$(PG_MAJOR)
+# Only the step that writes into PostgreSQL's directories is run with sudo, and only if it has to be.
+SUDO = $(shell [ -w "$(PKGLIBDIR)" ] && [ -w "$(SHAREDIR)/extension" ] || echo sudo)
+
+LIBRARY = target/release/libpg_embed.so
+RUNTIME = libonnxruntime.so.1.28.0
+MODEL = all-MiniLM-L6-v2
+MODEL_FILES = config.json modules.json sentence_bert_config.json tokenizer.json model.safetensors 1_Pooling/config.json
+SCRIPTS = $(notdir $(wildcard sql/pg_embed--*.sql))
+
+LIBDEST = $(DESTDIR)$(PKGLIBDIR)
+EXTDEST = $(DESTDIR)$(SHAREDIR)/extension
+MODELDEST = $(DESTDIR)$(SHAREDIR)/pg_embed/$(MODEL)
+
+# `install` unlinks the old file first: a server that has it mapped keeps its own copy.
+put = cmp -s $(2) "$(3)" || install -D -m $(1) $(2) "$(3)"
+
+.PHONY: build deps check-pg-config install install-with-sudo uninstall test demo bench lint clean
+# `test` and `demo` rely on their prerequisites being made in order.
+.NOTPARALLEL:
+
+build: check-pg-config
+	$(CARGO) build --release $(FEATURES)
+
+deps:
+	@scripts/deps.sh
+
+check-pg-config:
+	@[ -n "$(PG_CONFIG_PATH)" ] || { echo "no $(PG_CONFIG): run make deps, or set PG_CONFIG" >&2; exit 1; }
+
+# Installs what `make` built and builds nothing, so that `sudo make install` needs no cargo.
+install: check-pg-config
+	@[ -f $(LIBRARY) ] || { echo "$(LIBRARY) is missing: run make first" >&2; exit 1; }
+	@for f in $(RUNTIME) $(addprefix $(MODEL)/,$(MODEL_FILES)); do \
+		[ -f deps/$$f ] || { echo "deps/$$f is missing: run make deps" >&2; exit 1; }; done
+	@echo "==> installing into $(LIBDEST) and $(DESTDIR)$(SHAREDIR)"
+	@$(call put,755,$(LIBRARY),$(LIBDEST)/pg_embed.so)
+	@$(call put,755,deps/$(RUNTIME),$(LIBDEST)/pg_embed/$(RUNTIME))
+	@set -e; for f in $(MODEL_FILES); do \
+		$(call put,644,deps/$(MODEL)/$$f,$(MODELDEST)/$$f); done
+	@set -e; for f in $(SCRIPTS); do $(call put,644,sql/$$f,$(EXTDEST)/$$f); done
+	@$(call put,644,pg_embed.control,$(EXTDEST)/pg_embed.control)
+
+install-with-sudo: check-pg-config
+	@$(SUDO) $(MAKE) --no-print-directory install PG_CONFIG="$(PG_CONFIG_PATH)"
+
+uninstall: check-pg-config
+	rm -f $(addprefix "$(EXTDEST)"/,pg_embed.control $(SCRIPTS))
+	rm -f "$(LIBDEST)/pg_embed.so" "$(LIBDEST)/pg_embed/$(RUNTIME)"
+	rm -f $(addprefix "$(MODELDEST)"/,$(MODEL_FILES))
+	@for d in "$(LIBDEST)/pg_embed" "$(MODELDEST)/1_Pooling" "$(MODELDEST)" "$(DESTDIR)$(SHAREDIR)/pg_embed"; do \
+		[ ! -d "$$d" ] || rmdir --ignore-fail-on-non-empty "$$d"; done
+
+test: deps build install-with-sudo
+	@tests/run.sh
+
+demo: deps build install-with-sudo
+	@scripts/as-server-user.sh examples/catalog/demo.sh
+
+bench:
+	cargo bench -p embedder
+
+lint: check-pg-config
+	cargo fmt --all --check
+	$(CARGO) clippy --workspace --all-targets $(FEATURES) -- -D warnings
+
+# deps/ stays: it is 115 MB to fetch again.
+clean:
+	cargo clean

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# as-server-user.sh SCRIPT [ARGS]: runs SCRIPT (a path inside the project) in a temporary copy of
+# tests/ and examples/, and removes the copy afterwards.
+# PostgreSQL refuses to run as root, so root's call becomes one as user postgres; the copy is there
+# because that user may not be able to read the clone. Passes on PG_CONFIG, CATALOG and ROWS.
+set -euo pipefail
+
+[ $# -ge 1 ] || { echo "usage: $0 SCRIPT [ARGS]" >&2; exit 2; }
+root=$(cd "$(dirname "$0")/.." && pwd)
+PG_CONFIG=$(command -v "${PG_CONFIG:-pg_config}") || { echo "no pg_config: run make deps, or set PG_CONFIG" >&2; exit 1; }
+
+# Short and under /tmp: the path of a Unix socket inside it may have 107 bytes at most.
+dir=$(mktemp -d /tmp/pg_embed.XXXXXX)
+
+cleanup() {
+    local pidfile pid
+    # A script that was interrupted may have left a server behind.
+    while IFS= read -r pidfile; do
+        pid=$(head -n 1 "$pidfile" 2>/dev/null) || continue
+        if [ "$(readlink "/proc/$pid/cwd")" = "$(dirname "$pidfile")" ]; then
+            kill -QUIT "$pid" || true
+        fi
+    done < <(find "$dir" -name postmaster.pid)
+    # A server that is just stopping may still be writing: one more try.
+    rm -rf "$dir" 2>/dev/null || { sleep 1; rm -rf "$dir"; }
+}
+trap cleanup EXIT
+
+for folder in tests examples; do
+    [ ! -d "$root/$folder" ] || cp -R "$root/$folder" "$dir/"
+done
+if [ -f "${CATALOG:-}" ]; then
+    mkdir "$dir/catalog"
+    cp "$CATALOG" "$dir/catalog/"
+    CATALOG=$dir/catalog/$(basename "$CATALOG")
+fi
+mkdir "$dir/tmp"
+export PG_CONFIG CATALOG="${CATALOG:-}" ROWS="${ROWS:-}" TMPDIR=$dir/tmp HOME=$dir
+[ -n "$CATALOG" ] || unset CATALOG
+[ -n "$ROWS" ] || unset ROWS
+
+run=()
+if [ "$(id -u)" = 0 ]; then
+    chown -R postgres: "$dir"
+    # The copied catalogue may have been readable by root only; now postgres owns it.
+    chmod -R u+rwX "$dir"
+    run=(runuser -u postgres --)
+fi
+cd "$dir"
+script=$1
+shift
+"${run[@]}" "./$script" "$@"

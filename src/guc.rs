@@ -1,0 +1,92 @@
+//! The settings. They change speed and strictness, never a vector.
+
+use std::ffi::{CStr, CString};
+
+use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
+
+/// What happens to a text with more tokens than the model reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PostgresGucEnum)]
+pub enum Truncation {
+    #[name = c"silent"]
+    Silent,
+    #[name = c"notice"]
+    Notice,
+    #[name = c"error"]
+    Error,
+}
+
+/// Threads of a batch call, the backend's own among them.
+pub static THREADS: GucSetting<i32> = GucSetting::<i32>::new(1);
+/// Texts whose vectors a backend remembers.
+pub static MEMO_SIZE: GucSetting<i32> = GucSetting::<i32>::new(64);
+/// A vector that stands for less than its text should not go unnoticed, nor should one long text stop a load: notice.
+pub static TRUNCATION: GucSetting<Truncation> = GucSetting::<Truncation>::new(Truncation::Notice);
+/// Empty: where `make install` puts the model.
+pub static MODEL_DIRECTORY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+/// Empty: where `make install` puts the library.
+pub static RUNTIME_LIBRARY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+
+const MAX_THREADS: i32 = 64;
+const MAX_MEMO_SIZE: i32 = 10_000;
+
+pub fn init() {
+    GucRegistry::define_int_guc(
+        c"pg_embed.threads",
+        c"Sets the number of threads for calls that embed many texts",
+        c"The session's own process counts as one.",
+        &THREADS,
+        1,
+        MAX_THREADS,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"pg_embed.memo_size",
+        c"Sets the number of texts whose vectors a session remembers",
+        c"Zero remembers none. A remembered text costs its own size and 1.5 kB.",
+        &MEMO_SIZE,
+        0,
+        MAX_MEMO_SIZE,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_enum_guc(
+        c"pg_embed.truncation",
+        c"Sets what happens to a text with more tokens than the model reads",
+        c"Its vector is that of its first 256 tokens (silent, notice), or it is refused (error).",
+        &TRUNCATION,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    // Only the server's configuration files reach these two, so that no session can have a library loaded or a file
+    // read. They cannot be of context postmaster, which only preloaded libraries may define.
+    for (name, short, setting) in [
+        (
+            c"pg_embed.model_directory",
+            c"Sets the directory of the model" as &CStr,
+            &MODEL_DIRECTORY,
+        ),
+        (c"pg_embed.runtime_library", c"Sets the path of the ONNX Runtime library", &RUNTIME_LIBRARY),
+    ] {
+        GucRegistry::define_string_guc(
+            name,
+            short,
+            c"Empty for the one that was installed with the extension. Read when a process opens the model.",
+            setting,
+            GucContext::Sighup,
+            GucFlags::SUPERUSER_ONLY,
+        );
+    }
+    reserve_prefix();
+}
+
+#[allow(unsafe_code)]
+fn reserve_prefix() {
+    // SAFETY: called from _PG_init with a string that lives for ever; it takes no other argument.
+    unsafe {
+        #[cfg(not(feature = "pg14"))]
+        pgrx::pg_sys::MarkGUCPrefixReserved(c"pg_embed".as_ptr());
+        #[cfg(feature = "pg14")]
+        pgrx::pg_sys::EmitWarningsOnPlaceholders(c"pg_embed".as_ptr());
+    }
+}

@@ -1,0 +1,91 @@
+//! What goes wrong, as PostgreSQL reports it: SQLSTATE, message, detail, hint.
+
+use embedder::Error;
+use pgrx::PgSqlErrorCode;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::PgLogLevel;
+
+/// A message to the user that may yet become an ERROR, a WARNING or a NOTICE.
+#[derive(Debug)]
+pub struct Report {
+    sqlstate: PgSqlErrorCode,
+    message: String,
+    detail: Option<String>,
+    hint: Option<String>,
+}
+
+pub type Result<T> = std::result::Result<T, Report>;
+
+impl Report {
+    pub fn new(sqlstate: PgSqlErrorCode, message: impl Into<String>) -> Self {
+        Self { sqlstate, message: message.into(), detail: None, hint: None }
+    }
+
+    pub fn detail(self, detail: impl Into<String>) -> Self {
+        Self { detail: Some(detail.into()), ..self }
+    }
+
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// Ends the statement. The stack unwinds first, so everything on it is dropped.
+    pub fn raise(self) -> ! {
+        self.log(PgLogLevel::ERROR);
+        unreachable!("an ERROR does not return")
+    }
+
+    /// Sends it without ending the statement.
+    pub fn warn(self) {
+        self.log(PgLogLevel::WARNING);
+    }
+
+    /// Sends it as a NOTICE.
+    pub fn notice(self) {
+        self.log(PgLogLevel::NOTICE);
+    }
+
+    fn log(self, level: PgLogLevel) {
+        // PostgreSQL shows the name as part of the source location, which is not the user's concern.
+        let mut report = ErrorReport::new(self.sqlstate, self.message, "pg_embed");
+        if let Some(detail) = self.detail {
+            report = report.set_detail(detail);
+        }
+        if let Some(hint) = self.hint {
+            report = report.set_hint(hint);
+        }
+        report.report(level);
+    }
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let report = Self::new(sqlstate(&error), error.to_string());
+        Self { detail: error.detail(), hint: error.hint(), ..report }
+    }
+}
+
+impl From<&Error> for Report {
+    fn from(error: &Error) -> Self {
+        let report = Self::new(sqlstate(error), error.to_string());
+        Self { detail: error.detail(), hint: error.hint(), ..report }
+    }
+}
+
+fn sqlstate(error: &Error) -> PgSqlErrorCode {
+    use std::io::ErrorKind;
+    match error {
+        Error::FileMissing { .. } => PgSqlErrorCode::ERRCODE_UNDEFINED_FILE,
+        Error::Io { source, .. } => match source.kind() {
+            ErrorKind::PermissionDenied => PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            ErrorKind::StorageFull => PgSqlErrorCode::ERRCODE_DISK_FULL,
+            _ => PgSqlErrorCode::ERRCODE_IO_ERROR,
+        },
+        Error::ChecksumMismatch { .. } | Error::Malformed { .. } | Error::WrongVector { .. } => {
+            PgSqlErrorCode::ERRCODE_DATA_CORRUPTED
+        }
+        Error::Unsupported { .. } => PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+        Error::Argument { .. } => PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+        Error::Runtime { .. } | Error::Tokenizer { .. } => PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
+    }
+}

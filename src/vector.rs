@@ -1,0 +1,77 @@
+//! pgvector's datum layout: `vl_len_` (4 bytes), `dim` (int16), `unused` (int16), `float4[dim]`.
+#![allow(unsafe_code)]
+
+use std::slice;
+
+use ndarray::{ArrayView1, ArrayView2};
+use pgrx::PgSqlErrorCode;
+use pgrx::pg_sys::{self, Datum, Oid};
+
+use crate::report::{Report, Result};
+
+/// Bytes before the components.
+const HEADER: usize = 8;
+
+/// PostgreSQL's `MaxAllocSize`: no datum is larger.
+const MAX_DATUM: usize = 0x3fff_ffff;
+
+/// A `vector` datum with the given components, in the current memory context.
+pub fn to_datum(components: ArrayView1<f32>) -> Datum {
+    let size = HEADER + components.len() * size_of::<f32>();
+    // SAFETY: palloc gives `size` bytes, aligned to 8; the writes stay within them.
+    unsafe {
+        let start: *mut u8 = pg_sys::palloc(size).cast();
+        pgrx::set_varsize_4b(start.cast(), size as i32);
+        start.add(4).cast::<i16>().write(components.len() as i16);
+        start.add(6).cast::<i16>().write(0);
+        let target = slice::from_raw_parts_mut(start.add(HEADER).cast::<f32>(), components.len());
+        for (to, from) in target.iter_mut().zip(components) {
+            *to = *from;
+        }
+        Datum::from(start)
+    }
+}
+
+/// Fails unless an array of `count` vectors of `dimensions` components fits into one datum.
+pub fn check_array_size(count: usize, dimensions: usize) -> Result<()> {
+    let most = MAX_DATUM / (HEADER + dimensions * size_of::<f32>() + size_of::<Datum>());
+    if count <= most {
+        return Ok(());
+    }
+    Err(Report::new(PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED, format!("too many texts in one call: {count}"))
+        .detail(format!("The vectors of at most {most} texts fit into one array."))
+        .hint("Pass the texts in several calls."))
+}
+
+/// A `vector[]` datum: the rows of `vectors` in order, with NULL where `present` is false.
+///
+/// # Safety
+/// `element_type` is the oid of pgvector's type `vector`.
+pub unsafe fn to_array_datum(vectors: ArrayView2<f32>, present: &[bool], element_type: Oid) -> Datum {
+    if present.is_empty() {
+        // SAFETY: any type's oid will do.
+        return Datum::from(unsafe { pg_sys::construct_empty_array(element_type) });
+    }
+    let mut rows = vectors.rows().into_iter();
+    let mut row = || rows.next().map_or(Datum::from(0), to_datum);
+    let mut values: Vec<Datum> = present.iter().map(|&present| if present { row() } else { Datum::from(0) }).collect();
+    let mut nulls: Vec<bool> = present.iter().map(|present| !present).collect();
+    let (mut dimension, mut lower_bound) = (present.len() as i32, 1);
+    let (mut length, mut by_value, mut alignment) = (0, false, 0);
+    // SAFETY: both arrays have `dimension` entries; the type's properties are asked of the catalogue.
+    unsafe {
+        pg_sys::get_typlenbyvalalign(element_type, &mut length, &mut by_value, &mut alignment);
+        let array = pg_sys::construct_md_array(
+            values.as_mut_ptr(),
+            nulls.as_mut_ptr(),
+            1,
+            &mut dimension,
+            &mut lower_bound,
+            element_type,
+            length.into(),
+            by_value,
+            alignment,
+        );
+        Datum::from(array)
+    }
+}
