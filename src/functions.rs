@@ -5,7 +5,7 @@ use embedder::{Batch, Chunking, DIMENSIONS, MODEL_NAME, RUNTIME_VERSION, WEIGHTS
 use pgrx::pg_sys::{self, Datum, FunctionCallInfo};
 
 use crate::backend::{self, check_for_interrupts};
-use crate::report::Result;
+use crate::report::{self, Result};
 use crate::rows::Rows;
 use crate::{guc, text, vector};
 
@@ -17,7 +17,7 @@ macro_rules! sql_function {
         #[unsafe(no_mangle)]
         pub extern "C-unwind" fn $name(fcinfo: FunctionCallInfo) -> Datum {
             // SAFETY: PostgreSQL calls it with the arguments that sql/ declares.
-            unsafe { $body(fcinfo) }.unwrap_or_else(|report| report.raise())
+            report::guard(|| unsafe { $body(fcinfo) }).unwrap_or_else(|report| report.raise())
         }
 
         // SAFETY: PostgreSQL looks this name up to learn the calling convention.

@@ -1,8 +1,10 @@
 //! What goes wrong, as PostgreSQL reports it: SQLSTATE, message, detail, hint.
 
+use std::panic::AssertUnwindSafe;
+
 use embedder::Error;
-use pgrx::PgSqlErrorCode;
-use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
+use pgrx::{PgSqlErrorCode, PgTryBuilder};
 use pgrx::prelude::PgLogLevel;
 
 /// A message to the user that may yet become an ERROR, a WARNING or a NOTICE.
@@ -58,10 +60,25 @@ impl Report {
     }
 }
 
+/// Runs the body of a SQL function. An ERROR that PostgreSQL itself raises in it, such as a cancelled statement, is
+/// raised again as it was: on its way through Rust it would get a backtrace for its detail under RUST_BACKTRACE=1.
+pub fn guard<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    PgTryBuilder::new(AssertUnwindSafe(body))
+    .catch_others(|error| match error {
+        CaughtError::PostgresError(report) => Err(Report {
+            sqlstate: report.sql_error_code(),
+            message: report.message().to_owned(),
+            detail: report.detail().map(str::to_owned),
+            hint: report.hint().map(str::to_owned),
+        }),
+        other => other.rethrow(),
+    })
+    .execute()
+}
+
 impl From<Error> for Report {
     fn from(error: Error) -> Self {
-        let report = Self::new(sqlstate(&error), error.to_string());
-        Self { detail: error.detail(), hint: error.hint(), ..report }
+        Self::from(&error)
     }
 }
 
