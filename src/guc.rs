@@ -61,11 +61,7 @@ pub fn init() {
     // Only the server's configuration files reach these two, so that no session can have a library loaded or a file
     // read. They cannot be of context postmaster, which only preloaded libraries may define.
     for (name, short, setting) in [
-        (
-            c"pg_embed.model_directory",
-            c"Sets the directory of the model" as &CStr,
-            &MODEL_DIRECTORY,
-        ),
+        (c"pg_embed.model_directory", c"Sets the directory of the model" as &CStr, &MODEL_DIRECTORY),
         (c"pg_embed.runtime_library", c"Sets the path of the ONNX Runtime library", &RUNTIME_LIBRARY),
     ] {
         GucRegistry::define_string_guc(

@@ -4,8 +4,8 @@ use std::panic::AssertUnwindSafe;
 
 use embedder::Error;
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
-use pgrx::{PgSqlErrorCode, PgTryBuilder};
 use pgrx::prelude::PgLogLevel;
+use pgrx::{PgSqlErrorCode, PgTryBuilder};
 
 /// A message to the user that may yet become an ERROR, a WARNING or a NOTICE.
 #[derive(Debug)]
@@ -64,16 +64,16 @@ impl Report {
 /// raised again as it was: on its way through Rust it would get a backtrace for its detail under RUST_BACKTRACE=1.
 pub fn guard<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
     PgTryBuilder::new(AssertUnwindSafe(body))
-    .catch_others(|error| match error {
-        CaughtError::PostgresError(report) => Err(Report {
-            sqlstate: report.sql_error_code(),
-            message: report.message().to_owned(),
-            detail: report.detail().map(str::to_owned),
-            hint: report.hint().map(str::to_owned),
-        }),
-        other => other.rethrow(),
-    })
-    .execute()
+        .catch_others(|error| match error {
+            CaughtError::PostgresError(report) => Err(Report {
+                sqlstate: report.sql_error_code(),
+                message: report.message().to_owned(),
+                detail: report.detail().map(str::to_owned),
+                hint: report.hint().map(str::to_owned),
+            }),
+            other => other.rethrow(),
+        })
+        .execute()
 }
 
 impl From<Error> for Report {

@@ -24,10 +24,7 @@ pub unsafe fn utf8<'call>(datum: Datum) -> Result<Cow<'call, str>> {
         slice::from_raw_parts(pgrx::vardata_any(varlena).cast(), pgrx::varsize_any_exhdr(varlena))
     };
     std::str::from_utf8(to_utf8(bytes)).map(Cow::Borrowed).map_err(|_| {
-        Report::new(
-            PgSqlErrorCode::ERRCODE_CHARACTER_NOT_IN_REPERTOIRE,
-            "invalid byte sequence for encoding \"UTF8\"",
-        )
+        Report::new(PgSqlErrorCode::ERRCODE_CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\"")
     })
 }
 
@@ -62,7 +59,14 @@ pub unsafe fn utf8_array<'call>(datum: Datum) -> Result<Vec<Option<Cow<'call, st
         }
         let (length, by_value, alignment) = (-1, false, pg_sys::TYPALIGN_INT as _);
         pg_sys::deconstruct_array(
-            array, pg_sys::TEXTOID, length, by_value, alignment, &mut values, &mut nulls, &mut count,
+            array,
+            pg_sys::TEXTOID,
+            length,
+            by_value,
+            alignment,
+            &mut values,
+            &mut nulls,
+            &mut count,
         );
     }
     let element = |i: usize| {

@@ -130,7 +130,8 @@ impl<'t> Batch<'t> {
                 }
                 let Some(micro_batch) = lock(&queue).pop() else { break };
                 let (ids, mask) = pad(&micro_batch);
-                let found = session.run(ids.view(), mask.view()).inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
+                let found =
+                    session.run(ids.view(), mask.view()).inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
                 let mut vectors = lock(&vectors);
                 for ((text, _), vector) in micro_batch.iter().zip(found.rows()) {
                     vectors.slice_mut(s![*text, ..]).assign(&vector);

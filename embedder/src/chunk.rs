@@ -6,7 +6,7 @@
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::error::{Error, Result};
-use crate::tokenizer::{Place, Tokenizer};
+use crate::tokenizer::{Begins, Place, Tokenizer};
 
 /// Fewest tokens that a chunk may be asked to have. A single character can be several tokens.
 pub const MIN_TOKENS: usize = 8;
@@ -63,11 +63,12 @@ impl Chunking {
     /// Which token the next chunk begins with: at most `overlap` tokens before `cut`, where a word begins.
     fn resume(self, places: &[Place], cut: usize) -> usize {
         let earliest = (cut - self.overlap.min(cut - 1)).max(1);
-        (earliest..cut).find(|&token| places[token].begins_word).unwrap_or(cut)
+        (earliest..cut).find(|&token| places[token].begins == Begins::Word).unwrap_or(cut)
     }
 }
 
-/// The token, of those up to `most`, before which it is best to cut. Never the first.
+/// The token, of those up to `most`, before which it is best to cut. Never the first. As many tokens as a chunk has at
+/// the least are more than one character can be, so there is always one.
 fn best_cut(text: &str, start: usize, places: &[Place], most: usize) -> usize {
     let candidates = (1..=most).rev();
     let window = &text[start..places[most].bytes.end];
@@ -75,13 +76,15 @@ fn best_cut(text: &str, start: usize, places: &[Place], most: usize) -> usize {
     let begins_sentence = |token: &usize| {
         // What stands between the token before and this one, such as white space, belongs to the chunk before.
         let gap = places[token - 1].bytes.end..=places[*token].bytes.start;
-        sentences.partition_point(|at| at < gap.start()) < sentences.partition_point(|at| at <= gap.end())
+        sentences.iter().any(|at| gap.contains(at))
     };
+    let begins_word = |token: &usize| places[*token].begins == Begins::Word;
     let half = |token: &usize| *token >= most.div_ceil(2);
     candidates
         .clone()
         .take_while(half)
-        .find(|token| places[*token].begins_word && begins_sentence(token))
-        .or_else(|| candidates.take_while(half).find(|token| places[*token].begins_word))
+        .find(|token| begins_word(token) && begins_sentence(token))
+        .or_else(|| candidates.clone().take_while(half).find(begins_word))
+        .or_else(|| candidates.clone().find(|token| places[*token].begins != Begins::Nothing))
         .unwrap_or(most)
 }

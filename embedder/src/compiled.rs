@@ -292,12 +292,8 @@ mod tests {
     #[test]
     fn another_runtime_cpu_or_model_replaces_it() {
         let cache = tempfile::tempdir().unwrap();
-        let keys = [
-            KEY,
-            Key { model: "other", ..KEY },
-            Key { runtime_version: "other", ..KEY },
-            Key { cpu: "other", ..KEY },
-        ];
+        let keys =
+            [KEY, Key { model: "other", ..KEY }, Key { runtime_version: "other", ..KEY }, Key { cpu: "other", ..KEY }];
         for key in keys {
             assert_eq!(obtain_counting(cache.path(), &key).1, 1);
             assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 2);

@@ -54,9 +54,7 @@ impl Error {
             Self::Unsupported { field, found, supported, .. } => {
                 Some(format!("\"{field}\" is {found}; supported is {supported}."))
             }
-            Self::WrongVector { deviation } => {
-                Some(format!("A component of a known vector is off by {deviation:e}."))
-            }
+            Self::WrongVector { deviation } => Some(format!("A component of a known vector is off by {deviation:e}.")),
             Self::Argument { min, max, .. } => Some(format!("It must be between {min} and {max}.")),
             Self::FileMissing { .. } | Self::Io { .. } => None,
         }

@@ -77,8 +77,16 @@ impl Builder {
         let epsilon = vec![("epsilon", Attribute::Float(self.epsilon))];
         self.add(
             (MICROSOFT_DOMAIN, "EmbedLayerNormalization"),
-            &[INPUT_IDS, "", "embeddings.word", "embeddings.position", "", "embeddings.gamma",
-                "embeddings.beta", ATTENTION_MASK],
+            &[
+                INPUT_IDS,
+                "",
+                "embeddings.word",
+                "embeddings.position",
+                "",
+                "embeddings.gamma",
+                "embeddings.beta",
+                ATTENTION_MASK,
+            ],
             &["embeddings", "lengths"],
             epsilon,
         );
@@ -94,12 +102,7 @@ impl Builder {
             vec![("num_heads", Attribute::Int(self.heads))],
         );
         let attended = self.dense_and_skip(&name("attention"), input, &name("projection"));
-        self.add(
-            (ONNX_DOMAIN, "MatMul"),
-            &[&attended, &name("intermediate.weight")],
-            &[&name("intermediate")],
-            vec![],
-        );
+        self.add((ONNX_DOMAIN, "MatMul"), &[&attended, &name("intermediate.weight")], &[&name("intermediate")], vec![]);
         self.add(
             (MICROSOFT_DOMAIN, "BiasGelu"),
             &[&name("intermediate"), &name("intermediate.bias")],
@@ -189,13 +192,10 @@ fn recipe(layers: usize) -> Vec<(String, Part)> {
         parts.extend([
             (to("qkv.weight"), Part::QkvMatrix(from("attention.self"))),
             (to("qkv.bias"), Part::QkvVector(from("attention.self"))),
-            (to("intermediate.weight"),
-                Part::Matrix(from("intermediate.dense.weight"), Hidden, Intermediate)),
+            (to("intermediate.weight"), Part::Matrix(from("intermediate.dense.weight"), Hidden, Intermediate)),
             (to("intermediate.bias"), Part::Vector(from("intermediate.dense.bias"), Intermediate)),
         ]);
-        for (name, block, width) in
-            [("projection", "attention.output", Hidden), ("output", "output", Intermediate)]
-        {
+        for (name, block, width) in [("projection", "attention.output", Hidden), ("output", "output", Intermediate)] {
             let from = |part: &str| from(&format!("{block}.{part}"));
             parts.extend([
                 (to(&format!("{name}.weight")), Part::Matrix(from("dense.weight"), width, Hidden)),
@@ -233,7 +233,8 @@ impl Weights<'_> {
                 matrix.reversed_axes().as_standard_layout().into_owned()
             }
             Part::QkvMatrix(name) => {
-                let parts: Vec<Array2<f32>> = self.each(QKV.map(|p| format!("{name}.{p}.weight")), &[hidden, hidden])?;
+                let parts: Vec<Array2<f32>> =
+                    self.each(QKV.map(|p| format!("{name}.{p}.weight")), &[hidden, hidden])?;
                 // Side by side after transposing is one below the other before.
                 let stacked = concatenate![Axis(0), parts[0], parts[1], parts[2]];
                 stacked.reversed_axes().as_standard_layout().into_owned().into_dyn()

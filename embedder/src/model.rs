@@ -114,9 +114,7 @@ impl Model {
 fn read_checked(directory: &Path, name: &str) -> Result<Vec<u8>> {
     let path = directory.join(name);
     let mut bytes = Vec::new();
-    File::open(&path)
-        .and_then(|mut file| file.read_to_end(&mut bytes))
-        .map_err(|e| Error::io("read", &path, e))?;
+    File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(|e| Error::io("read", &path, e))?;
     match CHECKSUMS.iter().find(|(known, _)| *known == name) {
         Some((_, expected)) => check(&path, &bytes, expected)?,
         None => {
@@ -165,10 +163,8 @@ impl Json {
 
     fn get<T: DeserializeOwned>(&self, field: &'static str) -> Result<T> {
         let value = self.value.get(field).cloned().unwrap_or(Value::Null);
-        serde_json::from_value(value).map_err(|e| Error::Malformed {
-            path: self.path.clone(),
-            reason: format!("field \"{field}\": {e}"),
-        })
+        serde_json::from_value(value)
+            .map_err(|e| Error::Malformed { path: self.path.clone(), reason: format!("field \"{field}\": {e}") })
     }
 
     fn expect(&self, field: &'static str, supported: impl Into<Value>) -> Result<()> {
@@ -197,9 +193,7 @@ impl Config {
         config.expect("position_embedding_type", "absolute")?;
         sentence.expect("do_lower_case", false)?;
         pooling.expect("pooling_mode_mean_tokens", true)?;
-        for mode in
-            ["pooling_mode_cls_token", "pooling_mode_max_tokens", "pooling_mode_mean_sqrt_len_tokens"]
-        {
+        for mode in ["pooling_mode_cls_token", "pooling_mode_max_tokens", "pooling_mode_mean_sqrt_len_tokens"] {
             pooling.expect(mode, false)?;
         }
 
@@ -241,11 +235,7 @@ fn pooling_path(modules: &Json) -> Result<String> {
         steps.iter().map(|s| field(s, "type").rsplit('.').next().unwrap_or_default().to_owned()).collect();
     match kinds.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["Transformer", "Pooling", "Normalize"] => Ok(format!("{}/config.json", field(&steps[1], "path"))),
-        _ => Err(modules.unsupported(
-            "type",
-            &kinds.into(),
-            "the sequence Transformer, Pooling, Normalize".into(),
-        )),
+        _ => Err(modules.unsupported("type", &kinds.into(), "the sequence Transformer, Pooling, Normalize".into())),
     }
 }
 

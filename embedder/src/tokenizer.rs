@@ -8,6 +8,7 @@ use tokenizers::Encoding;
 
 use crate::error::{Error, Result};
 use crate::model::Model;
+use pieces::PIECE_BYTES;
 
 /// A text no longer than this is tokenized whole: cutting it would cost more than it saves.
 const SHORT_TEXT: usize = 2048;
@@ -35,8 +36,17 @@ pub struct Tokens {
 pub(crate) struct Place {
     /// Byte range.
     pub bytes: Range<usize>,
-    /// Whether white space, or nothing, stands before it.
-    pub begins_word: bool,
+    pub begins: Begins,
+}
+
+/// What begins in the text where a token begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begins {
+    /// The text, or what stands after white space.
+    Word,
+    Character,
+    /// The token begins within a character that an earlier token began.
+    Nothing,
 }
 
 impl Tokenizer {
@@ -67,7 +77,7 @@ impl Tokenizer {
         if text.len() <= SHORT_TEXT {
             extend(&mut ids, &self.encode_fast(text)?);
         } else {
-            for piece in pieces::pieces(text, 0) {
+            for piece in pieces::pieces(text, 0, PIECE_BYTES) {
                 extend(&mut ids, &self.encode_fast(piece.text())?);
                 if ids.len() > content + 1 {
                     break;
@@ -85,24 +95,29 @@ impl Tokenizer {
     /// Each step of the iterator counts a few kilobytes of the text; the sum of all steps is the count. So a caller
     /// can stop in between, however long the text is.
     pub fn count<'t>(&'t self, text: &'t str) -> impl Iterator<Item = Result<usize>> + 't {
-        let pieces = pieces::pieces(text, 0);
+        let pieces = pieces::pieces(text, 0, PIECE_BYTES);
         std::iter::once(Ok(2)).chain(pieces.map(|piece| Ok(self.encode_fast(piece.text())?.len())))
     }
 
     /// The places of the first `limit` tokens of `text` from byte `start` on, or of more.
     pub(crate) fn places(&self, text: &str, start: usize, limit: usize) -> Result<Vec<Place>> {
+        // A token of a piece has some four bytes; more than enough are read at once, but not many times enough.
+        let size = (limit * 8).min(PIECE_BYTES);
         let mut places: Vec<Place> = Vec::with_capacity(limit);
         let mut end = start;
-        for piece in pieces::pieces(text, start) {
-            let encoding = self
-                .inner
-                .encode(piece.text(), false)
-                .map_err(|e| Error::Tokenizer { reason: e.to_string() })?;
+        for piece in pieces::pieces(text, start, size) {
+            let encoding =
+                self.inner.encode(piece.text(), false).map_err(|e| Error::Tokenizer { reason: e.to_string() })?;
             for &(from, to) in encoding.get_offsets() {
                 let bytes = piece.position(from..to);
-                let begins_word = places.is_empty() || text[end..bytes.start].contains(char::is_whitespace);
+                let begins = match text.get(end..bytes.start) {
+                    // One character can be several tokens, as a Korean syllable is.
+                    None => Begins::Nothing,
+                    Some(gap) if places.is_empty() || gap.contains(char::is_whitespace) => Begins::Word,
+                    Some(_) => Begins::Character,
+                };
                 end = bytes.end;
-                places.push(Place { bytes, begins_word });
+                places.push(Place { bytes, begins });
             }
             if places.len() >= limit {
                 break;

@@ -1,35 +1,56 @@
-//! Agreement with sentence-transformers 6.2 (PyTorch, CPU, batch size 1) on the texts of `golden/minilm.jsonl`.
+//! Agreement with sentence-transformers 6.2 (PyTorch, CPU, batch size 1) on the texts of `tests/golden/minilm.jsonl`, among
+//! them the empty text, white space, control characters, emoji, right-to-left, CJK, 100-character words, 255, 256 and
+//! 257 tokens, and 1,000 words.
 
-use std::path::PathBuf;
-use embedder::{Embedder, Options};
+mod common;
+
+use common::{deviation, embedder};
 
 #[derive(serde::Deserialize)]
-struct Reference { text: String, tokens: usize, embedding: Vec<f32> }
+struct Reference {
+    text: String,
+    tokens: usize,
+    embedding: Vec<f32>,
+}
 
 fn references() -> Vec<Reference> {
-    let golden = include_str!("golden/minilm.jsonl");
+    let golden = include_str!("../../tests/golden/minilm.jsonl");
     golden.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[test]
-fn all() {
-    let t=std::time::Instant::now();
-    let dir = PathBuf::from("/tmp/cache");
-    let e = Embedder::open(&Options::new(env!("PG_EMBED_MODEL"), env!("PG_EMBED_RUNTIME")).with_cache(dir)).unwrap();
-    println!("{:?} {:?}", t.elapsed(), e.warning());
-    let refs = references();
-    let mut worst = 0f32;
-    for r in &refs {
-        let got = e.embed(&r.text).unwrap();
-        assert_eq!(e.tokenizer().encode(&r.text).unwrap().ids.len(), r.tokens);
-        let d = got.vector.iter().zip(&r.embedding).map(|(a,b)|(a-b).abs()).fold(0.,f32::max);
-        if d > worst { worst = d; println!("{d:e} {:?}", &r.text.chars().take(40).collect::<String>()); }
+fn every_component_agrees() {
+    let mut worst = 0.0f32;
+    for reference in references() {
+        let found = embedder().embed(&reference.text).unwrap();
+        let off = deviation(&found.vector, &reference.embedding);
+        assert!(off <= 1e-5, "{off:e} for {:?}", reference.text);
+        worst = worst.max(off);
     }
-    println!("{:?}", e.tokenizer().encode(&refs[47].text).unwrap().ids);
-    let t=std::time::Instant::now();
-    for _ in 0..200 { e.embed("green sleeveless summer wear for a party in may").unwrap(); }
-    println!("{:?} ntok {}", t.elapsed()/200, e.tokenizer().encode("green sleeveless summer wear for a party in may").unwrap().ids.len());
-    let t=std::time::Instant::now();
-    for _ in 0..200 { e.tokenizer().encode("green sleeveless summer wear for a party in may").unwrap(); }
-    println!("tok {:?}", t.elapsed()/200);
+    println!("greatest deviation {worst:e}");
+}
+
+#[test]
+fn token_counts_agree_exactly() {
+    for reference in references() {
+        let tokens = embedder().tokenizer().encode(&reference.text).unwrap();
+        assert_eq!(tokens.ids.len(), reference.tokens, "{:?}", reference.text);
+        let count: usize = embedder().tokenizer().count(&reference.text).map(|step| step.unwrap()).sum();
+        assert_eq!(tokens.truncated, count > 256, "{:?}", reference.text);
+        assert_eq!(count.min(256), reference.tokens, "{:?}", reference.text);
+    }
+}
+
+#[test]
+fn many_texts_are_as_one_by_one_in_their_order() {
+    let references = references();
+    let texts: Vec<&str> = references.iter().map(|reference| reference.text.as_str()).collect();
+    for threads in [1, 2, 3] {
+        let rows = embedder().embed_many(&texts, threads).unwrap();
+        for (text, row) in texts.iter().zip(rows.rows()) {
+            let alone = embedder().embed(text).unwrap().vector;
+            let off = deviation(&row, alone.as_slice().unwrap());
+            assert!(off <= 1e-6, "{off:e} with {threads} threads for {text:?}");
+        }
+    }
 }

@@ -13,8 +13,8 @@ use std::sync::OnceLock;
 use unicode_categories::UnicodeCategories;
 use unicode_normalization_alignments::UnicodeNormalization;
 
-/// From this size on a piece ends at the next place where it can. A piece is at most a few hundred bytes longer.
-const PIECE_BYTES: usize = 2048;
+/// A good size for pieces of which all tokens are wanted.
+pub const PIECE_BYTES: usize = 2048;
 
 /// A word with more letters than the tokenizer's `max_input_chars_per_word` (100) is one unknown token, whatever
 /// its letters are. A letter never normalises to less than one character.
@@ -49,22 +49,24 @@ impl Piece<'_> {
     }
 }
 
-/// The pieces of `text` from byte `start` on, which must be the beginning of a character.
-pub fn pieces(text: &str, start: usize) -> Pieces<'_> {
-    Pieces { text, next: start }
+/// The pieces of `text` from byte `start` on, which must be the beginning of a character. From `size` bytes on a piece
+/// ends at the next place where it can; that is at most a few hundred bytes later.
+pub fn pieces(text: &str, start: usize, size: usize) -> Pieces<'_> {
+    Pieces { text, next: start, size }
 }
 
 /// Iterator over the pieces of a text.
 pub struct Pieces<'t> {
     text: &'t str,
     next: usize,
+    size: usize,
 }
 
 impl<'t> Iterator for Pieces<'t> {
     type Item = Piece<'t>;
 
     fn next(&mut self) -> Option<Piece<'t>> {
-        let mut scanner = Scanner { text: self.text, at: self.next, kept: Vec::new(), kept_bytes: 0 };
+        let mut scanner = Scanner { text: self.text, size: self.size, at: self.next, kept: Vec::new(), kept_bytes: 0 };
         scanner.scan();
         self.next = scanner.at;
         let text = match &scanner.kept[..] {
@@ -79,6 +81,7 @@ impl<'t> Iterator for Pieces<'t> {
 /// The state of cutting one piece.
 struct Scanner<'t> {
     text: &'t str,
+    size: usize,
     at: usize,
     kept: Vec<Range<usize>>,
     kept_bytes: usize,
@@ -89,7 +92,7 @@ impl Scanner<'_> {
         let mut previous = Class::Space;
         let mut previous_char = ' ';
         while let Some((c, class)) = self.peek() {
-            if self.kept_bytes >= PIECE_BYTES && can_cut(previous, previous_char, class, c) {
+            if self.kept_bytes >= self.size && can_cut(previous, previous_char, class, c) {
                 return;
             }
             match class {
@@ -292,14 +295,31 @@ mod tests {
     }
 
     fn join(text: &str) -> Vec<String> {
-        pieces(text, 0).flat_map(|piece| words(piece.text())).collect()
+        pieces(text, 0, PIECE_BYTES).flat_map(|piece| words(piece.text())).collect()
     }
 
     #[test]
     fn pieces_have_the_words_of_the_text() {
         let parts = [
-            "word ", "\u{301}", "a\u{301}\u{301}\u{301}b", " \u{200b} ", "漢字", "…", "[SEP]", "[", "]", "Ω≠",
-            "👩‍👩‍👧", "한국어", "\n\n\t", "ﬃ", "\u{37e}", "e.g. ", "\u{85}", "\u{2028}", "don't",
+            "word ",
+            "\u{301}",
+            "a\u{301}\u{301}\u{301}b",
+            " \u{200b} ",
+            "漢字",
+            "…",
+            "[SEP]",
+            "[",
+            "]",
+            "Ω≠",
+            "👩‍👩‍👧",
+            "한국어",
+            "\n\n\t",
+            "ﬃ",
+            "\u{37e}",
+            "e.g. ",
+            "\u{85}",
+            "\u{2028}",
+            "don't",
         ];
         // A fixed linear congruential sequence: the same texts in every run.
         let mut state = 1u32;
@@ -317,7 +337,7 @@ mod tests {
     fn pieces_are_bounded_however_long_the_text() {
         for filler in [" ", "a", "\u{301}", "\u{200b}", "я", "[", "字", " \u{200b}", "a\u{301}"] {
             let text = format!("first {} last", filler.repeat(500_000));
-            let mut pieces = pieces(&text, 0);
+            let mut pieces = pieces(&text, 0, PIECE_BYTES);
             assert!(pieces.all(|piece| piece.text().len() < 2 * PIECE_BYTES), "{filler:?}");
         }
     }
@@ -325,7 +345,7 @@ mod tests {
     #[test]
     fn long_words_keep_their_place() {
         let text = format!("to {}z end", "a".repeat(1000));
-        let piece = pieces(&text, 0).next().unwrap();
+        let piece = pieces(&text, 0, PIECE_BYTES).next().unwrap();
         let word = piece.text().find('a').unwrap()..piece.text().find('z').unwrap() + 1;
         assert_eq!(piece.position(word), 3..1004);
         let end = piece.text().find("end").unwrap();
@@ -335,6 +355,6 @@ mod tests {
     #[test]
     fn white_space_alone_gives_no_words() {
         assert_eq!(join(" \u{200b} \n "), Vec::<String>::new());
-        assert!(pieces("", 0).next().is_none());
+        assert!(pieces("", 0, PIECE_BYTES).next().is_none());
     }
 }

@@ -1,0 +1,128 @@
+//! Long texts: truncation, counting and chunks of texts that are far longer than the model reads.
+
+mod common;
+
+use std::sync::LazyLock;
+
+use common::embedder;
+use embedder::{Chunk, Chunking, Error};
+
+/// Texts of every kind that makes cutting difficult, each of about 20 kB.
+fn long_texts() -> Vec<String> {
+    let parts = [
+        "Plain words, and a sentence. Another one! ",
+        "中文商品描述：绿色无袖夏装。",
+        "no-space/punctuation,everywhere;",
+        "unbrokenletters",
+        "e\u{301}a\u{308}o\u{302} ",
+        "зелёное летнее платье ",
+        "👩‍👩‍👧 👗💚 ",
+        "초록색 민소매 여름 원피스 ",
+        "[CLS] [SEP] [[SEP]] ",
+        "\u{200b}\u{301} \t\n",
+        "İ ﬁ ≠ \u{85} \u{2028} ",
+    ];
+    let mut texts: Vec<String> = parts.iter().map(|part| part.repeat(20_000 / part.len())).collect();
+    texts.push(parts.concat().repeat(60));
+    texts
+}
+
+/// The tokens as the tokenizer library gives them for the whole text.
+fn whole(text: &str) -> Vec<i32> {
+    static TOKENIZER: LazyLock<tokenizers::Tokenizer> = LazyLock::new(|| {
+        let path = concat!(env!("PG_EMBED_MODEL"), "/tokenizer.json");
+        let mut tokenizer = tokenizers::Tokenizer::from_file(path).unwrap();
+        tokenizer.with_padding(None).with_truncation(None).unwrap();
+        tokenizer
+    });
+    TOKENIZER.encode_fast(text, true).unwrap().get_ids().iter().map(|&id| id as i32).collect()
+}
+
+#[test]
+fn truncation_and_counts_are_those_of_the_full_tokenisation() {
+    for text in long_texts() {
+        let full = whole(&text);
+        let count: usize = embedder().tokenizer().count(&text).map(|step| step.unwrap()).sum();
+        assert_eq!(count, full.len(), "{:?}", &text[..40.min(text.len())]);
+        let tokens = embedder().tokenizer().encode(&text).unwrap();
+        assert_eq!(tokens.truncated, full.len() > 256);
+        let kept = full.len().min(256) - 1;
+        assert_eq!(tokens.ids[..kept], full[..kept]);
+        assert_eq!(tokens.ids[kept..], full[full.len() - 1..]);
+    }
+}
+
+fn chunks(text: &str, max_tokens: i64, overlap: i64) -> Vec<Chunk> {
+    let tokenizer = embedder().tokenizer();
+    let chunking = Chunking::new(max_tokens, overlap, tokenizer.max_tokens()).unwrap();
+    let (mut chunks, mut start) = (Vec::new(), 0);
+    while let Some((chunk, next)) = chunking.chunk(tokenizer, text, start).unwrap() {
+        assert!(next > start, "no progress at {start}");
+        chunks.push(chunk);
+        start = next;
+    }
+    chunks
+}
+
+#[test]
+fn chunks_fit_and_lose_no_character() {
+    for text in long_texts() {
+        for max_tokens in [8, 33, 256] {
+            let mut end = 0;
+            for chunk in chunks(&text, max_tokens, 0) {
+                assert_eq!(chunk.bytes.start, end, "{:?}", &text[..20]);
+                end = chunk.bytes.end;
+                let tokens = whole(&text[chunk.bytes]).len();
+                assert_eq!(tokens, chunk.tokens);
+                assert!(tokens as i64 <= max_tokens);
+            }
+            assert_eq!(end, text.len());
+        }
+    }
+}
+
+#[test]
+fn overlapping_chunks_leave_no_gap() {
+    for text in long_texts() {
+        let mut end = 0;
+        for chunk in chunks(&text, 64, 16) {
+            assert!(chunk.bytes.start <= end && chunk.bytes.end > end);
+            end = chunk.bytes.end;
+            assert!(chunk.tokens <= 64);
+        }
+        assert_eq!(end, text.len());
+    }
+}
+
+#[test]
+fn chunks_end_at_sentences_or_words() {
+    let text = "A first sentence of seven words here. Then a second one follows it. And the third comes last.";
+    let pieces: Vec<&str> = chunks(text, 16, 0).into_iter().map(|chunk| &text[chunk.bytes]).collect();
+    assert_eq!(
+        pieces,
+        ["A first sentence of seven words here. ", "Then a second one follows it. And the third comes last."]
+    );
+    let words = "unbelievably extraordinary ".repeat(20);
+    for chunk in chunks(&words, 12, 0) {
+        assert!(words[chunk.bytes].ends_with(' '));
+    }
+}
+
+#[test]
+fn short_texts_are_one_chunk_and_an_empty_text_is_none() {
+    assert_eq!(chunks("", 256, 0), []);
+    assert_eq!(chunks(" \n ", 256, 0), [Chunk { bytes: 0..3, tokens: 2 }]);
+    assert_eq!(chunks("one", 8, 0), [Chunk { bytes: 0..3, tokens: 3 }]);
+}
+
+#[test]
+fn arguments_out_of_range_are_refused() {
+    for (max_tokens, overlap, name) in
+        [(7, 0, "max_tokens"), (257, 0, "max_tokens"), (-1, 0, "max_tokens"), (64, 32, "overlap"), (64, -1, "overlap")]
+    {
+        match Chunking::new(max_tokens, overlap, 256) {
+            Err(Error::Argument { name: found, .. }) => assert_eq!(found, name),
+            other => panic!("{other:?}"),
+        }
+    }
+}
