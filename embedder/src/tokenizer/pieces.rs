@@ -116,29 +116,21 @@ impl Scanner<'_> {
 
     /// Takes a word to its end: its letters, or of a word too long to be known the first and the last.
     fn word(&mut self) {
-        let mut letters = 0;
-        let mut last = None;
-        while let Some((c, class)) = self.peek() {
-            match class {
-                Class::Letter if letters < WORD_LETTERS => {
-                    self.keep(c);
-                    letters += 1;
-                }
-                Class::Letter => {
-                    last = Some(self.at..self.at + c.len_utf8());
-                    self.at += c.len_utf8();
-                    self.skip_ascii_letters(&mut last);
-                }
-                Class::Removed if letters < WORD_LETTERS => {
-                    self.keep(c);
-                    self.skip_while(|class| class == Class::Removed);
-                }
-                Class::Removed => self.skip_while(|class| class == Class::Removed),
-                Class::Space | Class::Punctuation | Class::Ideograph => break,
+        for _ in 0..WORD_LETTERS {
+            match self.peek() {
+                Some((c, Class::Letter)) => self.keep(c),
+                _ => return,
+            }
+            if let Some((c, Class::Removed)) = self.peek() {
+                self.keep(c);
+                self.skip_while(|class| class == Class::Removed);
             }
         }
-        if let Some(last) = last {
-            self.keep_range(last);
+        let start = self.at;
+        self.skip_while(|class| matches!(class, Class::Letter | Class::Removed));
+        let skipped = self.text[start..self.at].char_indices();
+        if let Some((at, c)) = skipped.rev().find(|(_, c)| Class::of(*c) == Class::Letter) {
+            self.keep_range(start + at..start + at + c.len_utf8());
         }
     }
 
@@ -162,24 +154,16 @@ impl Scanner<'_> {
     }
 
     fn skip_while(&mut self, skips: impl Fn(Class) -> bool) {
-        if skips(Class::Space) {
-            self.at += leading(&self.text.as_bytes()[self.at..], |byte| byte == b' ');
-        }
-        while let Some((c, class)) = self.peek() {
-            if !skips(class) {
-                return;
-            }
-            self.at += c.len_utf8();
-        }
-    }
-
-    /// The fast way over the letters of a word that is already too long; `last` becomes the last one skipped.
-    fn skip_ascii_letters(&mut self, last: &mut Option<Range<usize>>) {
-        let skipped = leading(&self.text.as_bytes()[self.at..], |byte| byte.is_ascii_alphanumeric());
-        self.at += skipped;
-        if skipped > 0 {
-            *last = Some(self.at - 1..self.at);
-        }
+        let rest = &self.text[self.at..];
+        // The fast way over what long texts without words mostly are.
+        let ascii = if skips(Class::Letter) {
+            leading(rest.as_bytes(), |byte| byte.is_ascii_alphanumeric())
+        } else if skips(Class::Space) {
+            leading(rest.as_bytes(), |byte| byte == b' ')
+        } else {
+            0
+        };
+        self.at += ascii + leading_chars(&rest[ascii..], skips);
     }
 }
 
@@ -188,6 +172,22 @@ fn leading(bytes: &[u8], holds: impl Fn(u8) -> bool) -> usize {
     let blocks = bytes.chunks_exact(64).take_while(|block| block.iter().fold(true, |all, &b| all & holds(b)));
     let whole = blocks.count() * 64;
     whole + bytes[whole..].iter().take_while(|&&byte| holds(byte)).count()
+}
+
+/// How many bytes the first characters take whose classes satisfy `holds`.
+fn leading_chars(text: &str, holds: impl Fn(Class) -> bool) -> usize {
+    // Neighbours mostly share a page of the table.
+    let (mut number, mut page) = (0, Class::page(0));
+    for (at, c) in text.char_indices() {
+        if c as usize / PAGE != number {
+            number = c as usize / PAGE;
+            page = Class::page(number);
+        }
+        if !holds(page[c as usize % PAGE]) {
+            return at;
+        }
+    }
+    text.len()
 }
 
 /// Whether no token, nor a special token's name such as "[SEP]", can span the place between two characters. The
@@ -222,14 +222,17 @@ const PAGE: usize = 256;
 const PAGES: usize = (char::MAX as usize + 1) / PAGE;
 
 impl Class {
-    /// Looks `c` up in a table that is filled by pages as texts need them.
     fn of(c: char) -> Self {
+        Self::page(c as usize / PAGE)[c as usize % PAGE]
+    }
+
+    /// A part of the table of all characters, which is filled as texts need it.
+    fn page(number: usize) -> &'static [Class; PAGE] {
         static TABLE: [OnceLock<Box<[Class; PAGE]>>; PAGES] = [const { OnceLock::new() }; PAGES];
-        let (page, index) = (c as usize / PAGE, c as usize % PAGE);
-        TABLE[page].get_or_init(|| {
-            let code = |i: usize| char::from_u32((page * PAGE + i) as u32);
+        TABLE[number].get_or_init(|| {
+            let code = |i: usize| char::from_u32((number * PAGE + i) as u32);
             Box::new(std::array::from_fn(|i| code(i).map_or(Class::Removed, Class::compute)))
-        })[index]
+        })
     }
 
     /// The order of the steps is that of the tokenizer: clean, part ideographs, strip accents, split.
