@@ -4,7 +4,7 @@
 # make test, make demo, make bench, make lint, make uninstall, make clean
 
 PG_CONFIG ?= pg_config
-export PG_CONFIG ORT_LIB MODEL_DIR CATALOG ROWS
+export PG_CONFIG ORT_LIB MODEL_DIR CATALOG ROWS BENCH_TEXTS
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 # Recursive on purpose: `make deps` may be what brings pg_config.
@@ -72,8 +72,10 @@ test: deps build install-with-sudo
 demo: deps build install-with-sudo
 	@scripts/as-server-user.sh examples/catalog/demo.sh
 
-bench:
-	cargo bench -p embedder
+# BENCH_TEXTS names a file with one text a line, to be used instead of generated ones.
+bench: deps build install-with-sudo
+	PG_EMBED_BENCH_TEXTS="$(BENCH_TEXTS)" cargo bench -p embedder --bench embedder --bench bare
+	@scripts/as-server-user.sh tests/bench.sh
 
 lint: check-pg-config
 	cargo fmt --all --check

@@ -2,7 +2,7 @@
 # as-server-user.sh SCRIPT [ARGS]: runs SCRIPT (a path inside the project) in a temporary copy of
 # tests/ and examples/, and removes the copy afterwards.
 # PostgreSQL refuses to run as root, so root's call becomes one as user postgres; the copy is there
-# because that user may not be able to read the clone. Passes on PG_CONFIG, CATALOG and ROWS.
+# because that user may not be able to read the clone. Passes on PG_CONFIG, ROWS, CATALOG and BENCH_TEXTS.
 set -euo pipefail
 
 [ $# -ge 1 ] || { echo "usage: $0 SCRIPT [ARGS]" >&2; exit 2; }
@@ -29,15 +29,20 @@ trap cleanup EXIT
 for folder in tests examples; do
     [ ! -d "$root/$folder" ] || cp -R "$root/$folder" "$dir/"
 done
-if [ -f "${CATALOG:-}" ]; then
-    mkdir "$dir/catalog"
-    cp "$CATALOG" "$dir/catalog/"
-    CATALOG=$dir/catalog/$(basename "$CATALOG")
-fi
+# The files that the user names are copied for the same reason.
+for name in CATALOG BENCH_TEXTS; do
+    if [ -f "${!name:-}" ]; then
+        mkdir "$dir/$name"
+        cp "${!name}" "$dir/$name/"
+        declare -x "$name=$dir/$name/$(basename "${!name}")"
+    fi
+done
 mkdir "$dir/tmp"
-export PG_CONFIG CATALOG="${CATALOG:-}" ROWS="${ROWS:-}" TMPDIR=$dir/tmp HOME=$dir
-[ -n "$CATALOG" ] || unset CATALOG
-[ -n "$ROWS" ] || unset ROWS
+export PG_CONFIG TMPDIR=$dir/tmp HOME=$dir
+# make exports them empty where the user names none.
+[ -n "${CATALOG:-}" ] || unset CATALOG
+[ -n "${ROWS:-}" ] || unset ROWS
+[ -n "${BENCH_TEXTS:-}" ] || unset BENCH_TEXTS
 
 run=()
 if [ "$(id -u)" = 0 ]; then

@@ -29,6 +29,12 @@ impl Backend {
     pub fn is_inherited(&self) -> bool {
         self.opened_by != std::process::id()
     }
+
+    /// The directory of the compiled model, relative to the data directory.
+    pub fn compiled(&self) -> Option<&Path> {
+        let path = self.embedder.compiled()?;
+        Some(path.strip_prefix(data_directory()).unwrap_or(path))
+    }
 }
 
 static BACKEND: OnceCell<Backend> = OnceCell::new();
@@ -56,9 +62,17 @@ fn open() -> std::result::Result<Backend, embedder::Error> {
     let options = Options::new(model_directory(), runtime_library()).with_cache(cache());
     let embedder = Embedder::open(&options)?;
     if let Some(warning) = embedder.warning() {
-        Report::from(warning).warn();
+        uncompiled(warning).warn();
     }
     Ok(Backend { embedder, opened_by: std::process::id(), took: start.elapsed() })
+}
+
+/// Why the model had to be opened the ordinary way, and what that means.
+fn uncompiled(reason: &embedder::Error) -> Report {
+    Report::from(reason).wrapped("model could not be compiled into the data directory").hint(
+        "Embedding works all the same, but each connection needs over 100 MB and a second to open the model until this is \
+        mended and the connection made again.",
+    )
 }
 
 fn model_directory() -> PathBuf {
@@ -93,11 +107,14 @@ fn installed(find: unsafe fn(*const c_char, *mut c_char)) -> PathBuf {
 }
 
 /// Where the compiled model goes: into the data directory, under the name that makes base backups leave it out.
-#[allow(unsafe_code)]
 fn cache() -> PathBuf {
+    data_directory().join("pg_embed/pgsql_tmp")
+}
+
+#[allow(unsafe_code)]
+fn data_directory() -> PathBuf {
     // SAFETY: DataDir is set before any library is loaded, and stays.
-    let data = path(unsafe { CStr::from_ptr(pg_sys::DataDir) });
-    data.join(Path::new("pg_embed/pgsql_tmp"))
+    path(unsafe { CStr::from_ptr(pg_sys::DataDir) })
 }
 
 #[allow(unsafe_code)]
@@ -125,8 +142,8 @@ pub fn check_for_interrupts() {
     }
 }
 
-/// Longest text that is remembered, in bytes.
-const MEMO_TEXT: usize = 1 << 16;
+/// Longest text that is remembered, in bytes. With the largest `pg_embed.memo_size` that makes 18 MB.
+const MEMO_TEXT: usize = 1 << 14;
 
 thread_local! {
     /// The texts embedded last, the latest first. A generic plan over a table without an index calls
@@ -172,11 +189,15 @@ pub fn truncated(texts: Option<embedder::Truncated>) -> Result<()> {
     let message = "text is longer than the model reads";
     let detail = match texts {
         None => "Only its first 256 tokens are in its vector.".to_owned(),
-        Some(texts) => format!(
-            "Of {} texts, the first being element {}, only the first 256 tokens are in the vector.",
-            texts.texts,
-            texts.first + 1
-        ),
+        Some(embedder::Truncated { texts: 1, first }) => {
+            format!("Only the first 256 tokens of element {} are in its vector.", first + 1)
+        }
+        Some(embedder::Truncated { texts, first }) => {
+            format!(
+                "Only the first 256 tokens of {texts} elements, the first being element {}, are in their vectors.",
+                first + 1
+            )
+        }
     };
     let report = |sqlstate| Report::new(sqlstate, message).detail(detail);
     match guc::TRUNCATION.get() {

@@ -121,7 +121,7 @@ unsafe fn chunks(fcinfo: FunctionCallInfo) -> Result<Datum> {
 unsafe fn info(fcinfo: FunctionCallInfo) -> Result<Datum> {
     let backend = backend::get()?;
     let embedder = &backend.embedder;
-    let compiled = embedder.compiled().map(|path| path.to_string_lossy());
+    let compiled = backend.compiled().map(|path| path.to_string_lossy());
     // SAFETY: the function is declared to return a set of records.
     let mut rows = unsafe { Rows::begin(fcinfo) }?;
     rows.push([

@@ -27,7 +27,7 @@ pub static MODEL_DIRECTORY: GucSetting<Option<CString>> = GucSetting::<Option<CS
 pub static RUNTIME_LIBRARY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 
 const MAX_THREADS: i32 = 64;
-const MAX_MEMO_SIZE: i32 = 10_000;
+const MAX_MEMO_SIZE: i32 = 1000;
 
 pub fn init() {
     GucRegistry::define_int_guc(

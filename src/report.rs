@@ -31,6 +31,16 @@ impl Report {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    /// The same under another message, with its own message as the beginning of the detail.
+    pub fn wrapped(self, message: impl Into<String>) -> Self {
+        let mut reason = format!("Reason: {}.", self.message);
+        if let Some(detail) = self.detail {
+            reason.push(' ');
+            reason.push_str(&detail);
+        }
+        Self { message: message.into(), detail: Some(reason), ..self }
+    }
+
     /// Ends the statement. The stack unwinds first, so everything on it is dropped.
     pub fn raise(self) -> ! {
         self.log(PgLogLevel::ERROR);

@@ -4,14 +4,11 @@
 //! within 1e-5 of the reference. A text of more than 256 tokens is represented by its first 256.
 //!
 //! ```
-//! # fn paths() -> Option<(std::path::PathBuf, std::path::PathBuf)> {
-//! #     Some((std::env::var_os("PG_EMBED_MODEL_DIR")?.into(), std::env::var_os("PG_EMBED_RUNTIME")?.into()))
-//! # }
 //! use embedder::{Embedder, Options};
 //!
 //! # fn main() -> embedder::Result<()> {
-//! # let Some((model_dir, runtime)) = paths() else { return Ok(()) };
-//! let embedder = Embedder::open(&Options::new(model_dir, runtime))?;
+//! # let [model, runtime] = ["PG_EMBED_MODEL", "PG_EMBED_RUNTIME"].map(|name| std::env::var_os(name).unwrap());
+//! let embedder = Embedder::open(&Options::new(model, runtime))?;
 //! let query = embedder.embed("green sleeveless summer wear")?.vector;
 //! let texts = ["a red woollen winter coat", "a summer dress in green without sleeves"];
 //! let rows = embedder.embed_many(&texts, 1)?;

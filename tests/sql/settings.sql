@@ -39,7 +39,7 @@ SELECT left(outcome($$SET pg_embed.model_directory = '/tmp'$$), 5);
 SELECT left(outcome($$SET pg_embed.runtime_library = '/tmp/x.so'$$), 5);
 
 SELECT model, dimensions, max_tokens, runtime_version, session, open_ms > 0 AS took_time, threads,
-	compiled_model LIKE '%/pg_embed/pgsql_tmp/%' AS compiled FROM embed_info();
+	compiled_model LIKE 'pg_embed/pgsql_tmp/%' AS compiled FROM embed_info();
 
 CREATE ROLE regress_pg_embed_user;
 SET ROLE regress_pg_embed_user;

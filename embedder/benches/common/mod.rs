@@ -6,8 +6,9 @@ pub const SHORT: &str = "green sleeveless summer wear for a party in may";
 
 /// 1,000 texts of 5 to 100 words, or the lines of the file that PG_EMBED_BENCH_TEXTS names.
 pub fn texts() -> Vec<String> {
-    if let Ok(lines) = std::env::var("PG_EMBED_BENCH_TEXTS").map(std::fs::read_to_string) {
-        return lines.expect("PG_EMBED_BENCH_TEXTS can be read").lines().map(str::to_owned).collect();
+    if let Some(path) = std::env::var_os("PG_EMBED_BENCH_TEXTS").filter(|path| !path.is_empty()) {
+        let lines = std::fs::read_to_string(path).expect("PG_EMBED_BENCH_TEXTS can be read");
+        return lines.lines().map(str::to_owned).collect();
     }
     (0..1000).map(|i| "a green summer dress ".repeat(1 + i * 7 % 24) + &i.to_string()).collect()
 }
