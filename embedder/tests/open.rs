@@ -1,4 +1,5 @@
 //! Opening an embedder: what is wrong with its files is said, and the compiled model is shared by processes.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 
