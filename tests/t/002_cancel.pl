@@ -21,16 +21,16 @@ $node->safe_psql('postgres', q{
 	CREATE EXTENSION pg_embed CASCADE;
 	CREATE TABLE many AS SELECT array_agg('text number ' || i || repeat(' with more words', 10)) AS texts
 		FROM generate_series(1, 100000) i;
-	CREATE TABLE long AS SELECT repeat('word ', 20000000) AS text, repeat('x', 100000000) AS word});
+	CREATE TABLE long AS SELECT repeat('word ', 20000000) AS text, repeat(chr(28450), 20000000) AS unspaced});
 my $vector = $node->safe_psql('postgres', q{SELECT embed_text('a red dress')});
 
 my @calls = (
 	[ 'embed_texts', 'SELECT array_length(embed_texts(texts), 1) FROM many', 1 ],
 	[ 'embed_texts with two threads', 'SELECT array_length(embed_texts(texts), 1) FROM many', 2 ],
 	[ 'embed_token_count', 'SELECT embed_token_count(text) FROM long', 1 ],
-	[ 'embed_token_count of a single word', 'SELECT embed_token_count(word) FROM long', 1 ],
+	[ 'embed_token_count of a text without spaces', 'SELECT embed_token_count(unspaced) FROM long', 1 ],
 	[ 'embed_chunks', 'SELECT count(*) FROM long, embed_chunks(text)', 1 ],
-	[ 'embed_chunks of a single word', 'SELECT count(*) FROM long, embed_chunks(word)', 1 ],
+	[ 'embed_chunks of a text without spaces', 'SELECT count(*) FROM long, embed_chunks(unspaced)', 1 ],
 	[ 'embed_text row by row', q{SELECT count(embed_text('text ' || i)) FROM generate_series(1, 100000) i}, 1 ]);
 
 sub connect_to_node
