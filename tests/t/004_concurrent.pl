@@ -52,7 +52,6 @@ for my $preload ('', 'pg_embed')
 	$node->append_conf('postgresql.conf', "shared_preload_libraries = '$preload'");
 	$node->restart;
 	my $how = $preload ? 'preloaded' : 'not preloaded';
-	# The workers' texts are few: no more rounds than it takes to have each setting once.
 	for my $workers (0, 1, 2, 4)
 	{
 		for my $forced ('off', 'on')
