@@ -123,6 +123,16 @@ rust_ok() {
     [ -n "$version" ] && printf '1.92\n%s\n' "${version%%-*}" | sort -V -C
 }
 
+# The installer itself rather than the script that downloads it, so that its checksum is compared too.
+install_rustup() {
+    local url=https://static.rust-lang.org/rustup/dist/$arch-unknown-linux-gnu/rustup-init sum
+    curl --proto '=https' --tlsv1.2 -sSf "$url" -o "$tmp/rustup-init" || return 1
+    sum=$(curl --proto '=https' --tlsv1.2 -sSf "$url.sha256") || return 1
+    echo "${sum:0:64}  $tmp/rustup-init" | sha256sum -c --quiet || return 1
+    chmod +x "$tmp/rustup-init"
+    "$tmp/rustup-init" -y --profile minimal -c clippy -c rustfmt
+}
+
 if ! rust_ok; then
     if have rustup; then
         say "Rust: rustup toolchain install stable"
@@ -130,9 +140,7 @@ if ! rust_ok; then
             die "rustup could not install the stable toolchain; Rust 1.92 or newer is needed"
     else
         say "Rust: installing the stable toolchain with rustup"
-        curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
-            sh -s -- -y --profile minimal -c clippy -c rustfmt ||
-            die "could not install Rust; install version 1.92 or newer by hand, then run make deps again"
+        install_rustup || die "could not install Rust; install version 1.92 or newer by hand, then run make deps again"
     fi
     hash -r
     rust_ok || die "the active Rust is older than 1.92: run 'rustup default stable'"
