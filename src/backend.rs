@@ -60,7 +60,18 @@ pub fn preload() {
 fn open() -> std::result::Result<Backend, embedder::Error> {
     let start = Instant::now();
     let options = Options::new(model_directory(), runtime_library()).with_cache(cache());
-    let embedder = Embedder::open(&options)?;
+    let embedder = if is_preloading() {
+        // No thread may exist in the postmaster, be it for a moment.
+        Embedder::open(&options)
+    } else {
+        // To compile the model takes a second: what is asked of this process meanwhile cannot wait for it.
+        loop {
+            match Embedder::open_unless(&options, &interrupt_pending) {
+                Err(embedder::Error::Interrupted) => check_for_interrupts(),
+                opened => break opened,
+            }
+        }
+    }?;
     if let Some(warning) = embedder.warning() {
         uncompiled(warning).warn();
     }
@@ -126,8 +137,13 @@ fn is_preloading() -> bool {
 /// Whether the user, or the server, wants this process's attention.
 #[allow(unsafe_code)]
 pub fn interrupt_pending() -> bool {
-    // SAFETY: signal handlers set the flag; it is one word, and read as such.
-    unsafe { (&raw const pg_sys::InterruptPending).read_volatile() != 0 }
+    // SAFETY: signal handlers set the first; all are words, and read as such. While interrupts are held off,
+    // PostgreSQL would not act on one.
+    unsafe {
+        (&raw const pg_sys::InterruptPending).read_volatile() != 0
+            && (&raw const pg_sys::InterruptHoldoffCount).read_volatile() == 0
+            && (&raw const pg_sys::CritSectionCount).read_volatile() == 0
+    }
 }
 
 /// Lets PostgreSQL act on an interrupt: ends the statement or the process, or returns. To be called only while no
@@ -159,21 +175,24 @@ pub fn embed<T>(text: &str, with: impl FnOnce(ArrayView1<f32>) -> T) -> Result<T
     MEMO.with_borrow_mut(|memo| {
         memo.truncate(size);
         let known = memo.iter().position(|(known, _)| known == text);
-        match known.and_then(|place| memo.remove(place)) {
-            Some(entry) => memo.push_front(entry),
+        let unremembered;
+        let embedding = match known.and_then(|place| memo.remove(place)) {
+            Some(entry) => {
+                memo.push_front(entry);
+                &memo[0].1
+            }
             None => {
                 let embedding = get()?.embedder.embed(text)?;
                 if size == 0 || text.len() > MEMO_TEXT {
-                    if embedding.truncated {
-                        truncated(None)?;
-                    }
-                    return Ok(with(embedding.vector.view()));
+                    unremembered = embedding;
+                    &unremembered
+                } else {
+                    memo.truncate(size - 1);
+                    memo.push_front((text.to_owned(), embedding));
+                    &memo[0].1
                 }
-                memo.truncate(size - 1);
-                memo.push_front((text.to_owned(), embedding));
             }
-        }
-        let embedding = &memo[0].1;
+        };
         if embedding.truncated {
             truncated(None)?;
         }

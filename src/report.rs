@@ -113,6 +113,7 @@ fn sqlstate(error: &Error) -> PgSqlErrorCode {
         }
         Error::Unsupported { .. } => PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
         Error::Argument { .. } => PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+        Error::Interrupted => PgSqlErrorCode::ERRCODE_QUERY_CANCELED,
         Error::Runtime { .. } | Error::Tokenizer { .. } => PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ndarray::{Array2, s};
-use nix::sys::signal::SigSet;
 
 use crate::error::Result;
+use crate::interrupt::with_signals_blocked;
 use crate::{DIMENSIONS, Embedder};
 
 /// Most tokens, padding included, of one micro-batch. Large enough that the matrix products dominate, small enough
@@ -158,17 +158,6 @@ impl<'t> Batch<'t> {
 /// Locks a mutex that no thread can have poisoned without ending the whole call.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// Runs `spawn` so that the threads it creates receive no signal: signals belong to the calling thread.
-fn with_signals_blocked<T>(spawn: impl FnOnce() -> T) -> T {
-    let before = SigSet::all().thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_SETMASK);
-    let result = spawn();
-    if let Ok(before) = before {
-        // Setting a mask that was just in force cannot fail.
-        let _ = before.thread_set_mask();
-    }
-    result
 }
 
 /// Cuts a window into micro-batches, the cheapest first: they are taken from the end, so the longest run first and

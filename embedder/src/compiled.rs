@@ -5,7 +5,7 @@
 //! is complete, flushed and checked; so a name that exists is either whole or damaged later. What the manifest says
 //! is compared each time, because mapping a file that is shorter than expected would kill the process.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::interrupt::{Interrupt, LOOK};
 use crate::model;
 
 /// The graph's file in a compiled model.
@@ -45,18 +46,20 @@ impl Key<'_> {
 /// runs in one process at a time; the others wait for it.
 ///
 /// # Errors
-/// `cache` cannot be created or written; whatever `build` fails with.
-pub fn obtain(cache: &Path, key: &Key, build: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+/// `cache` cannot be created or written; an interrupt; whatever `build` fails with.
+pub fn obtain(
+    cache: &Path,
+    key: &Key,
+    interrupt: Interrupt,
+    build: impl FnOnce(&Path) -> Result<()>,
+) -> Result<PathBuf> {
     let directory = key.directory(cache);
-    if is_whole(&directory) {
+    if is_whole(&directory, interrupt)? {
         return Ok(directory);
     }
     create_private(cache)?;
-    let lock_path = cache.join("lock");
-    let lock = File::options().create(true).truncate(false).write(true).open(&lock_path);
-    let lock = lock.map_err(|e| Error::io("write", &lock_path, e))?;
-    lock.lock().map_err(|e| Error::io("lock", &lock_path, e))?;
-    if is_whole(&directory) {
+    let _lock = lock(&cache.join("lock"), interrupt)?;
+    if is_whole(&directory, interrupt)? {
         return Ok(directory);
     }
     // Under the lock all else in here is a leftover: of a killed build, of an earlier version, of another CPU.
@@ -65,7 +68,7 @@ pub fn obtain(cache: &Path, key: &Key, build: impl FnOnce(&Path) -> Result<()>) 
     let unfinished = cache.join("unfinished");
     let built = create_private(&unfinished)
         .and_then(|()| build(&unfinished))
-        .and_then(|()| Manifest::of(&unfinished)?.write(&unfinished))
+        .and_then(|()| Manifest::of(&unfinished, interrupt)?.write(&unfinished))
         .and_then(|()| fs::rename(&unfinished, &directory).map_err(|e| Error::io("rename", &unfinished, e)))
         .and_then(|()| sync(cache));
     if built.is_err() {
@@ -73,6 +76,20 @@ pub fn obtain(cache: &Path, key: &Key, build: impl FnOnce(&Path) -> Result<()>) 
         let _ = fs::remove_dir_all(&unfinished);
     }
     built.map(|()| directory)
+}
+
+/// Holds the lock until the file is closed, also by the end of the process.
+fn lock(path: &Path, interrupt: Interrupt) -> Result<File> {
+    let file = File::options().create(true).truncate(false).write(true).open(path);
+    let file = file.map_err(|e| Error::io("write", path, e))?;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
+            Err(TryLockError::Error(e)) => return Err(Error::io("lock", path, e)),
+        }
+        interrupt.check()?;
+    }
 }
 
 fn create_private(directory: &Path) -> Result<()> {
@@ -95,17 +112,18 @@ fn sync(path: &Path) -> Result<()> {
 }
 
 /// Whether `directory` holds a compiled model with nothing missing or changed.
-fn is_whole(directory: &Path) -> bool {
-    let Ok(manifest) = Manifest::read(directory) else { return false };
-    match manifest.compare(directory) {
-        Ok(Comparison::Untouched) => true,
+fn is_whole(directory: &Path, interrupt: Interrupt) -> Result<bool> {
+    let Ok(manifest) = Manifest::read(directory) else { return Ok(false) };
+    match manifest.compare(directory, interrupt) {
+        Ok(Comparison::Untouched) => Ok(true),
         Ok(Comparison::SameContent) => {
             // The files were copied or restored. To note where they are now saves the next process from reading
             // them through; where it cannot be noted, nothing but that is lost.
-            let _ = Manifest::of(directory).and_then(|manifest| manifest.write(directory));
-            true
+            let _ = Manifest::of(directory, interrupt).and_then(|manifest| manifest.write(directory));
+            Ok(true)
         }
-        Ok(Comparison::Different) | Err(_) => false,
+        Err(Error::Interrupted) => Err(Error::Interrupted),
+        Ok(Comparison::Different) | Err(_) => Ok(false),
     }
 }
 
@@ -135,8 +153,8 @@ enum Comparison {
 }
 
 impl Manifest {
-    fn of(directory: &Path) -> Result<Self> {
-        Ok(Self { files: vec![Entry::of(directory, GRAPH)?, Entry::of(directory, WEIGHTS)?] })
+    fn of(directory: &Path, interrupt: Interrupt) -> Result<Self> {
+        Ok(Self { files: vec![Entry::of(directory, GRAPH, interrupt)?, Entry::of(directory, WEIGHTS, interrupt)?] })
     }
 
     fn read(directory: &Path) -> io::Result<Self> {
@@ -158,7 +176,7 @@ impl Manifest {
         sync(directory)
     }
 
-    fn compare(&self, directory: &Path) -> Result<Comparison> {
+    fn compare(&self, directory: &Path, interrupt: Interrupt) -> Result<Comparison> {
         let mut result = Comparison::Untouched;
         let names: Vec<&str> = self.files.iter().map(|file| file.name.as_str()).collect();
         if names != [GRAPH, WEIGHTS] {
@@ -171,7 +189,7 @@ impl Manifest {
                 return Ok(Comparison::Different);
             }
             if entry.inode != metadata.ino() || entry.modified != (metadata.mtime(), metadata.mtime_nsec()) {
-                if sha256_of(&path)? != entry.sha256 {
+                if sha256_of(&path, interrupt)? != entry.sha256 {
                     return Ok(Comparison::Different);
                 }
                 result = Comparison::SameContent;
@@ -182,13 +200,13 @@ impl Manifest {
 }
 
 impl Entry {
-    fn of(directory: &Path, name: &str) -> Result<Self> {
+    fn of(directory: &Path, name: &str, interrupt: Interrupt) -> Result<Self> {
         let path = directory.join(name);
         sync(&path)?;
         let metadata = fs::metadata(&path).map_err(|e| Error::io("read", &path, e))?;
         Ok(Self {
             name: name.to_owned(),
-            sha256: sha256_of(&path)?,
+            sha256: sha256_of(&path, interrupt)?,
             bytes: metadata.len(),
             inode: metadata.ino(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
@@ -197,11 +215,12 @@ impl Entry {
 }
 
 /// The SHA-256 of a file, read rather than mapped: it may shrink meanwhile.
-fn sha256_of(path: &Path) -> Result<String> {
+fn sha256_of(path: &Path, interrupt: Interrupt) -> Result<String> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 18];
     let mut file = File::open(path).map_err(|e| Error::io("read", path, e))?;
     loop {
+        interrupt.check()?;
         match file.read(&mut buffer).map_err(|e| Error::io("read", path, e))? {
             0 => return Ok(model::hex(&hasher.finalize())),
             bytes => hasher.update(&buffer[..bytes]),
@@ -252,7 +271,7 @@ mod tests {
 
     fn obtain_counting(cache: &Path, key: &Key) -> (PathBuf, usize) {
         let builds = AtomicUsize::new(0);
-        let directory = obtain(cache, key, |directory| {
+        let directory = obtain(cache, key, Interrupt::NEVER, |directory| {
             builds.fetch_add(1, Ordering::Relaxed);
             write(directory)
         });
@@ -308,10 +327,10 @@ mod tests {
         fs::copy(directory.join("old"), directory.join(WEIGHTS)).unwrap();
         fs::remove_file(directory.join("old")).unwrap();
         let before = Manifest::read(&directory).unwrap();
-        assert!(matches!(before.compare(&directory), Ok(Comparison::SameContent)));
+        assert!(matches!(before.compare(&directory, Interrupt::NEVER), Ok(Comparison::SameContent)));
         assert_eq!(obtain_counting(cache.path(), &KEY).1, 0);
         let after = Manifest::read(&directory).unwrap();
-        assert!(matches!(after.compare(&directory), Ok(Comparison::Untouched)));
+        assert!(matches!(after.compare(&directory, Interrupt::NEVER), Ok(Comparison::Untouched)));
     }
 
     #[test]
@@ -321,7 +340,7 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    obtain(cache.path(), &KEY, |directory| {
+                    obtain(cache.path(), &KEY, Interrupt::NEVER, |directory| {
                         builds.fetch_add(1, Ordering::Relaxed);
                         write(directory)
                     })
@@ -335,12 +354,12 @@ mod tests {
     #[test]
     fn a_failed_build_leaves_nothing() {
         let cache = tempfile::tempdir().unwrap();
-        let failed = obtain(cache.path(), &KEY, |_| Err(Error::WrongVector { deviation: 1.0 }));
+        let failed = obtain(cache.path(), &KEY, Interrupt::NEVER, |_| Err(Error::WrongVector { deviation: 1.0 }));
         assert!(matches!(failed, Err(Error::WrongVector { .. })));
         assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 1, "the lock");
         // A directory cannot be made under a file.
         fs::write(cache.path().join("file"), "").unwrap();
-        let failed = obtain(&cache.path().join("file/cache"), &KEY, write);
+        let failed = obtain(&cache.path().join("file/cache"), &KEY, Interrupt::NEVER, write);
         assert!(matches!(failed, Err(Error::Io { action: "create", .. })), "{failed:?}");
     }
 }

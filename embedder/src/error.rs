@@ -29,6 +29,8 @@ pub enum Error {
     Tokenizer { reason: String },
     /// A freshly compiled model does not give the vector that is known for a known text.
     WrongVector { deviation: f32 },
+    /// The caller asked for the work to end before it was done.
+    Interrupted,
     /// An argument is outside what the call accepts.
     Argument { name: &'static str, value: i64, min: i64, max: i64 },
 }
@@ -56,7 +58,7 @@ impl Error {
             }
             Self::WrongVector { deviation } => Some(format!("A component of a known vector is off by {deviation:e}.")),
             Self::Argument { min, max, .. } => Some(format!("It must be between {min} and {max}.")),
-            Self::FileMissing { .. } | Self::Io { .. } => None,
+            Self::FileMissing { .. } | Self::Io { .. } | Self::Interrupted => None,
         }
     }
 
@@ -107,6 +109,7 @@ impl fmt::Display for Error {
             Self::Runtime { action, .. } => write!(f, "could not {action} with ONNX Runtime"),
             Self::Tokenizer { .. } => write!(f, "could not tokenize the text"),
             Self::WrongVector { .. } => write!(f, "compiled model gives a wrong vector"),
+            Self::Interrupted => write!(f, "interrupted"),
             Self::Argument { name, value, .. } => write!(f, "invalid value for \"{name}\": {value}"),
         }
     }

@@ -23,6 +23,7 @@ mod chunk;
 mod compiled;
 mod error;
 mod graph;
+mod interrupt;
 mod model;
 mod session;
 mod tokenizer;
@@ -39,6 +40,7 @@ pub use model::{NAME as MODEL_NAME, WEIGHTS_SHA256};
 pub use session::{RUNTIME_VERSION, Session};
 pub use tokenizer::{Tokenizer, Tokens};
 
+use crate::interrupt::Interrupt;
 use crate::model::Model;
 use crate::session::Source;
 
@@ -95,10 +97,23 @@ impl Embedder {
     /// A file is missing, unreadable, not the one whose SHA-256 is known, or asks for something unsupported. Nothing
     /// is kept, so that the call can be repeated once the file is mended.
     pub fn open(options: &Options) -> Result<Self> {
+        Self::open_under(options, Interrupt::NEVER)
+    }
+
+    /// The same, but ends soon after `interrupted` returns true. It is asked every few milliseconds, also on another
+    /// thread, which receives no signals and has ended when this returns.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open), and [`Error::Interrupted`].
+    pub fn open_unless(options: &Options, interrupted: &(dyn Fn() -> bool + Sync)) -> Result<Self> {
+        Self::open_under(options, Interrupt::new(interrupted))
+    }
+
+    fn open_under(options: &Options, interrupt: Interrupt) -> Result<Self> {
         let model = Model::open(&options.model)?;
         let tokenizer = Tokenizer::open(&model)?;
-        let (source, warning) = Source::open(&options.runtime, model, options.cache.as_deref())?;
-        let session = source.session()?;
+        let (source, warning) = Source::open(&options.runtime, model, options.cache.as_deref(), interrupt)?;
+        let session = source.session(interrupt)?;
         Ok(Self { tokenizer, source, idle: Mutex::new(vec![session]), warning })
     }
 
@@ -146,7 +161,7 @@ impl Embedder {
     /// A session for the calling thread: an idle one, or a new one.
     fn session(&self) -> Result<Session> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.map_or_else(|| self.source.session(), Ok)
+        idle.map_or_else(|| self.source.session(Interrupt::NEVER), Ok)
     }
 
     /// Keeps a session for the next one who needs it.

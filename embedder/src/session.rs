@@ -17,6 +17,7 @@ use ort::value::{Outlet, Shape, SymbolicDimensions, Tensor, TensorElementType, T
 use crate::compiled::{self, Key};
 use crate::error::{Error, Result};
 use crate::graph::{self, Attribute, Node};
+use crate::interrupt::Interrupt;
 use crate::model::{self, Model};
 
 /// The one version of ONNX Runtime whose behaviour is known. From 1.29 on it starts a thread of its own.
@@ -46,38 +47,45 @@ impl Source {
     ///
     /// The second result says why there is no compiled model, where one was asked for. Sessions are then built from
     /// the model's weights, which costs each of them 117 MB and a second.
-    pub fn open(library: &Path, model: Model, cache: Option<&Path>) -> Result<(Self, Option<Error>)> {
+    pub fn open(
+        library: &Path,
+        model: Model,
+        cache: Option<&Path>,
+        interrupt: Interrupt,
+    ) -> Result<(Self, Option<Error>)> {
         let environment = load(library)?;
         let mut source = Self { environment, model, compiled: None };
         let Some(cache) = cache else { return Ok((source, None)) };
-        match source.obtain(cache) {
+        match source.obtain(cache, interrupt) {
             Ok(directory) => {
                 source.compiled = Some(directory);
                 Ok((source, None))
             }
+            Err(Error::Interrupted) => Err(Error::Interrupted),
             // The ordinary way needs the model's files too: what is wrong with them is not to be worked around.
             Err(e @ (Error::FileMissing { .. } | Error::ChecksumMismatch { .. } | Error::Malformed { .. })) => Err(e),
             Err(e) => Ok((source, Some(e))),
         }
     }
 
-    fn obtain(&self, cache: &Path) -> Result<PathBuf> {
+    fn obtain(&self, cache: &Path, interrupt: Interrupt) -> Result<PathBuf> {
         let fingerprint = Model::fingerprint();
         let cpu = compiled::cpu_features();
         let key = Key { model: &fingerprint, runtime_version: RUNTIME_VERSION, cpu: &cpu };
-        compiled::obtain(cache, &key, |directory| {
-            drop(Session::build(self.environment, &self.model, Some(directory))?);
+        compiled::obtain(cache, &key, interrupt, |directory| {
+            drop(Session::build(self.environment, &self.model, Some(directory), interrupt)?);
+            interrupt.check()?;
             // Not only written, but right: the mapped model has to give a known vector.
             Session::map(self.environment, directory)?.check()
         })
     }
 
     /// Opens a session. It belongs to one thread at a time and has no threads of its own.
-    pub fn session(&self) -> Result<Session> {
+    pub fn session(&self, interrupt: Interrupt) -> Result<Session> {
         match &self.compiled {
             Some(directory) => Session::map(self.environment, directory),
             None => {
-                let mut session = Session::build(self.environment, &self.model, None)?;
+                let mut session = Session::build(self.environment, &self.model, None, interrupt)?;
                 session.check()?;
                 Ok(session)
             }
@@ -136,18 +144,23 @@ pub struct Session(ort::session::Session);
 
 impl Session {
     /// Builds a session from the model's weights; with `directory`, writes the compiled model there too.
-    fn build(environment: &Environment, model: &Model, directory: Option<&Path>) -> Result<Self> {
+    fn build(environment: &Environment, model: &Model, directory: Option<&Path>, interrupt: Interrupt) -> Result<Self> {
         let failed = failed("build the model");
         let mut options = options(environment).map_err(&failed)?;
         if let Some(directory) = directory {
             options = compiling(options, directory).map_err(&failed)?;
         }
-        let graph = assemble(model)?;
+        let graph = assemble(model, interrupt)?;
         let mut editor = Opset::new(graph::ONNX_DOMAIN, graph::ONNX_OPSET)
             .and_then(|onnx| OrtModel::new([onnx, Opset::new(graph::MICROSOFT_DOMAIN, 1)?]))
             .map_err(&failed)?;
         editor.set_graph(graph).map_err(&failed)?;
-        editor.into_session(&options).map(Self).map_err(&failed)
+        let canceler = options.canceler();
+        interrupt.watch(
+            // Where it cannot be cancelled, it is done to its end.
+            || drop(canceler.cancel()),
+            || editor.into_session(&options).map(Self).map_err(&failed),
+        )
     }
 
     /// Opens the compiled model in `directory`; the weights stay in the page cache, shared by all who map them.
@@ -212,7 +225,7 @@ fn compiling(options: SessionBuilder, directory: &Path) -> ort::Result<SessionBu
 }
 
 /// The graph of `model` in the runtime's terms, weights included.
-fn assemble(model: &Model) -> Result<Graph> {
+fn assemble(model: &Model, interrupt: Interrupt) -> Result<Graph> {
     let failed = failed("build the model");
     let mut graph = Graph::new().map_err(&failed)?;
     let outlet = |name: &str, ty, width: i64, symbols: [&str; 2]| {
@@ -227,6 +240,7 @@ fn assemble(model: &Model) -> Result<Graph> {
         .map_err(&failed)?;
     let bytes = model.weights()?;
     for weight in graph::initializers(model.config(), &model.weights_path(), &bytes)? {
+        interrupt.check()?;
         let (name, values) = weight?;
         let shape = values.shape().iter().map(|&n| n as i64).collect::<Vec<_>>();
         let mut tensor = Tensor::<f32>::new(&Allocator::default(), shape).map_err(&failed)?;

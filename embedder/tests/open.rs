@@ -6,6 +6,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use common::options;
 use embedder::{Embedder, Error};
@@ -54,6 +55,19 @@ fn without_a_place_for_it_the_model_works_uncompiled_with_a_warning() {
     let compiled = common::embedder().embed("a dress").unwrap();
     let off = common::deviation(&embedder.embed("a dress").unwrap().vector, compiled.vector.as_slice().unwrap());
     assert!(off <= 1e-6, "{off:e}");
+}
+
+#[test]
+fn compiling_ends_when_it_is_asked_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = options().with_cache(directory.path());
+    for wait in [0, 30, 100] {
+        let start = Instant::now();
+        let interrupted = || start.elapsed() >= Duration::from_millis(wait);
+        assert!(matches!(Embedder::open_unless(&options, &interrupted), Err(Error::Interrupted)), "{wait} ms");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "the lock");
+    }
+    assert!(Embedder::open_unless(&options, &|| false).unwrap().compiled().is_some());
 }
 
 /// Not a test of its own: the process that the next test starts several times.

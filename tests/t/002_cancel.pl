@@ -11,6 +11,9 @@ use Time::HiRes qw(sleep time);
 # The promise is a quarter of a second; the rest is for a busy machine.
 my $limit = 1;
 
+# Without care, PostgreSQL's own errors would get a backtrace on their way through Rust.
+$ENV{RUST_BACKTRACE} = 1;
+
 my $node = PostgreSQL::Test::Cluster->new('cancel');
 $node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_embed'");
@@ -120,7 +123,27 @@ is($node->safe_psql('postgres', q{
 	END $$;
 	SELECT 'done'}), 'done', 'the error can be caught in PL/pgSQL');
 
-my $log = slurp_file($node->logfile);
+# Without preloading, whoever needs the model first compiles it, or waits for who does.
+my $lazy = PostgreSQL::Test::Cluster->new('lazy');
+$lazy->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
+$lazy->start;
+$lazy->safe_psql('postgres', 'CREATE EXTENSION pg_embed CASCADE');
+my $cache = $lazy->data_dir . '/pg_embed/pgsql_tmp';
+for my $timeout (10, 100, 200, 300, 400)
+{
+	my $start = time;
+	my ($stdout, $stderr);
+	$lazy->psql('postgres', "SET statement_timeout = $timeout; SELECT embed_text('a red dress')",
+		stdout => \$stdout, stderr => \$stderr, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+	cmp_ok(time - $start, '<', $timeout / 1000 + $limit, "compilation: timeout after $timeout ms in time");
+	is_plain($stderr, 'canceling statement due to statement timeout', "compilation, timeout after $timeout ms")
+		if $timeout == 10 || $stderr;
+	is_deeply([ grep { !m{/lock$} } glob "$cache/*" ], [], "compilation: nothing is left after $timeout ms") if $stderr;
+}
+is($lazy->safe_psql('postgres', q{SELECT embed_text('a red dress')}), $vector, 'the compilation can be made up for');
+$lazy->stop;
+
+my $log = slurp_file($node->logfile) . slurp_file($lazy->logfile);
 unlike($log, qr/terminated by signal|PANIC/, 'no process crashed');
 unlike($log, qr/stack backtrace|DETAIL:/, 'no backtrace in the log');
 $node->stop;
