@@ -73,21 +73,26 @@ $node->stop;
 
 # What cannot be opened does not keep the server from starting: only this extension's functions fail.
 $node->adjust_conf('postgresql.conf', 'shared_preload_libraries', "'pg_embed'");
-$node->append_conf('postgresql.conf', "pg_embed.runtime_library = '/nonexistent/libonnxruntime.so'");
-my $offset = -s $node->logfile;
-ok($node->start(fail_ok => 1), 'the server starts without the runtime library');
-like(slurp_file($node->logfile, $offset), qr{WARNING:.*/nonexistent/libonnxruntime\.so}, 'and says what is missing');
-my ($status, undef, $stderr) = $node->psql('postgres', $md5, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
-is($status, 3, 'embed_text fails');
-like($stderr, qr{58P01: file "/nonexistent/libonnxruntime\.so" does not exist}, 'with the path and SQLSTATE 58P01');
-is($node->safe_psql('postgres', q{SELECT '[3,4]'::vector <-> '[0,0]'}), '5', 'everything else works');
+for my $case ([ 'pg_embed.runtime_library', '/nonexistent/libonnxruntime.so', '/nonexistent/libonnxruntime.so' ],
+	[ 'pg_embed.model_directory', '/nonexistent', '/nonexistent/modules.json' ])
+{
+	my ($setting, $value, $path) = @$case;
+	$node->append_conf('postgresql.conf', "$setting = '$value'");
+	my $offset = -s $node->logfile;
+	ok($node->start(fail_ok => 1), "wrong $setting: the server starts");
+	like(slurp_file($node->logfile, $offset), qr/WARNING:.*\Q$path\E/, "wrong $setting: it says what is missing");
+	my ($status, undef, $stderr) = $node->psql('postgres', $md5, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+	is($status, 3, "wrong $setting: embed_text fails");
+	like($stderr, qr{58P01: file "\Q$path\E" does not exist}, "wrong $setting: with the path and SQLSTATE 58P01");
+	is($node->safe_psql('postgres', q{SELECT '[3,4]'::vector <-> '[0,0]'}), '5', "wrong $setting: all else works");
 
-# Mended by a reload, without a restart.
-$node->adjust_conf('postgresql.conf', 'pg_embed.runtime_library', "''");
-$node->reload;
-$node->poll_query_until('postgres', q{SELECT current_setting('pg_embed.runtime_library') = ''}) or die 'no reload';
-is($node->safe_psql('postgres', $md5), $vector, 'a reload with the right path mends it');
-is($node->safe_psql('postgres', 'SELECT session FROM embed_info()'), 'opened', 'for sessions that open it themselves');
+	# Mended by a reload, without a restart.
+	$node->adjust_conf('postgresql.conf', $setting, "''");
+	$node->reload;
+	$node->poll_query_until('postgres', "SELECT current_setting('$setting') = ''") or die 'no reload';
+	is($node->safe_psql('postgres', $md5), $vector, "$setting: a reload with the right path mends it");
+	is($node->safe_psql('postgres', 'SELECT session FROM embed_info()'), 'opened', 'for sessions that open it themselves');
+	$node->stop;
+}
 
-$node->stop;
 done_testing();

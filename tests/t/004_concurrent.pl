@@ -52,7 +52,7 @@ for my $preload ('', 'pg_embed')
 	$node->append_conf('postgresql.conf', "shared_preload_libraries = '$preload'");
 	$node->restart;
 	my $how = $preload ? 'preloaded' : 'not preloaded';
-	for my $workers (0, 1, 2, 4)
+	for my $workers (0 .. 4)
 	{
 		for my $forced ('off', 'on')
 		{

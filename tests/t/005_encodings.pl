@@ -34,9 +34,12 @@ for my $database ([ 'UTF8', 'latin', 'japanese' ], [ 'LATIN1', 'latin' ], [ 'EUC
 	}
 }
 
-my ($code, undef, $stderr) = $node->psql('in_sql_ascii', q{\set VERBOSITY verbose
-SELECT embed_text(E'caf\351')});
-like($stderr, qr/22021.*invalid byte sequence for encoding "UTF8"/, 'bytes that are no UTF-8 are refused');
+for my $call (q{embed_text(E'caf\351')}, q{embed_texts(ARRAY[E'caf\351'])}, q{embed_token_count(E'caf\351')},
+	q{embed_chunks(E'caf\351')})
+{
+	my (undef, undef, $stderr) = $node->psql('in_sql_ascii', "\\set VERBOSITY verbose\nSELECT $call");
+	like($stderr, qr/22021.*invalid byte sequence for encoding "UTF8"/, "bytes that are no UTF-8 are refused: $call");
+}
 
 # A database, schemas and a search_path of the user's choice.
 my $odd = qq(\303\234n\303\257c\303\266de "x");

@@ -1,4 +1,5 @@
-# What an unprivileged user can reach, and what a base backup and a standby get.
+# Who may do what: everyone may embed; only the server's configuration files say which files are loaded; and a base
+# backup leaves the compiled model out.
 
 use strict;
 use warnings;
@@ -7,52 +8,81 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('privileges');
+my $vector_of = q{SELECT embed_text('a red dress')};
+
+# Without preloading: a session that has not loaded the library yet does not know the settings, and takes any value.
+my $node = PostgreSQL::Test::Cluster->new('primary');
 $node->init(allows_streaming => 1, extra => [ '--encoding=UTF8', '--no-locale' ]);
 $node->start;
-$node->safe_psql('postgres', 'CREATE EXTENSION pg_embed CASCADE; CREATE ROLE guest LOGIN');
-my $vector = $node->safe_psql('postgres', q{SELECT embed_text('a red dress')});
+$node->safe_psql('postgres', q{CREATE EXTENSION pg_embed CASCADE; CREATE ROLE plain LOGIN});
+my $vector = $node->safe_psql('postgres', $vector_of);
 
-# Runs as the guest, in a session that has not loaded the library; gives (exit code, output, errors).
-sub as_guest
+sub as_plain
 {
 	my ($sql) = @_;
-	return $node->psql('postgres', $sql, extra_params => [ '-U', 'guest' ]);
+	return $node->psql('postgres', "\\set VERBOSITY verbose\n$sql", extra_params => [ '-U', 'plain' ]);
 }
 
-is((as_guest(q{SELECT embed_text('a red dress')}))[1], $vector, 'a guest can embed');
+is((as_plain($vector_of))[1], $vector, 'a role without privileges may call embed_text');
+is((as_plain(q{SELECT array_length(embed_texts(ARRAY['a', 'b']), 1), embed_token_count('a b')}))[1], '2|4',
+	'and embed_texts and embed_token_count');
+is((as_plain(q{SELECT count(*) FROM embed_chunks('a b')}))[1], '1', 'and embed_chunks');
+is((as_plain('SELECT dimensions FROM embed_info()'))[1], '384', 'and embed_info');
+like((as_plain('LOAD \'$libdir/pg_embed\''))[2], qr/42501/, 'but not load the library by its path');
 
-# The path names no file: were it taken, the call would fail.
-my $evil = '/tmp/evil.so';
-for my $setting ("SET pg_embed.runtime_library = '$evil'", "SET pg_embed.model_directory = '/tmp'",
-	"ALTER ROLE guest SET pg_embed.runtime_library = '$evil'", "ALTER ROLE guest SET pg_embed.model_directory = '/tmp'")
+for my $name ('pg_embed.model_directory', 'pg_embed.runtime_library')
 {
-	# Before the library is loaded PostgreSQL takes any name with a dot; the value must be void once it is.
-	as_guest($setting);
-	my ($code, $out) = as_guest("$setting; SELECT embed_text('a red dress')");
-	is($out, $vector, "no effect: $setting") if $code == 0;
-	is((as_guest(q{SELECT embed_text('a red dress')}))[1], $vector, "none later: $setting");
-}
-{
-	local $ENV{PGOPTIONS} = "-c pg_embed.runtime_library=$evil -c pg_embed.model_directory=/tmp";
-	is((as_guest(q{SELECT embed_text('a red dress')}))[1], $vector, 'no effect: PGOPTIONS');
-}
-unlike((as_guest(q{SELECT compiled_model FROM embed_info()}))[1], qr{^/}, 'the data directory is not shown');
+	like((as_plain("$vector_of; SET $name = '/tmp/evil'"))[2], qr/ERROR:  55P02/, "$name: no SET");
+	like((as_plain("$vector_of; SHOW $name"))[2], qr/ERROR:  42501/, "$name: no SHOW");
+	like((as_plain("$vector_of; SELECT set_config('$name', '/tmp/evil', true)"))[2], qr/ERROR:  55P02/,
+		"$name: no set_config");
+	is($node->safe_psql('postgres', "$vector_of; SHOW $name"), "$vector\n", "$name: a superuser may SHOW it");
+	like(($node->psql('postgres', "\\set VERBOSITY verbose\n$vector_of; SET $name = '/tmp/evil'"))[2],
+		qr/ERROR:  55P02/, "$name: no SET by a superuser either");
 
-# The compiled model is not in a base backup; the standby makes its own and gives the same vector.
-$node->backup('base');
-ok(-d glob($node->data_dir . '/pg_embed/pgsql_tmp/all-MiniLM-L6-v2-*'), 'the compiled model is in the data directory');
-ok(!-e $node->backup_dir . '/base/pg_embed/pgsql_tmp', 'and not in the backup');
+	# Set before the library is loaded, as a placeholder. Loading the library drops the value, with a warning.
+	is((as_plain("SET $name = '/tmp/evil'; $vector_of"))[1], $vector, "$name: SET before loading has no effect");
+	{
+		local $ENV{PGOPTIONS} = "-c $name=/tmp/evil";
+		is((as_plain($vector_of))[1], $vector, "$name: PGOPTIONS has no effect");
+		is($node->safe_psql('postgres', "$vector_of; SHOW $name"), "$vector\n", "$name: nor for a superuser");
+	}
+
+	# These may be refused or stored, depending on the version; they never take effect.
+	for my $owner ('ROLE plain', 'DATABASE postgres')
+	{
+		$node->psql('postgres', "ALTER $owner SET $name = '/tmp/evil'");
+		is((as_plain($vector_of))[1], $vector, "$name: ALTER $owner has no effect");
+		$node->safe_psql('postgres', "ALTER $owner RESET ALL");
+	}
+	as_plain("ALTER ROLE plain SET $name = '/tmp/evil'");
+	is((as_plain($vector_of))[1], $vector, "$name: ALTER ROLE by the role itself has no effect");
+	$node->safe_psql('postgres', 'ALTER ROLE plain RESET ALL');
+}
+
+# What the extension writes belongs to the server's user alone.
+my ($compiled) = grep { -d } glob($node->data_dir . '/pg_embed/pgsql_tmp/*');
+is(sprintf('%o', (stat $compiled)[2] & 0777), '700', 'the compiled model is private');
+
 $node->safe_psql('postgres', q{CREATE TABLE dresses AS SELECT t AS text, embed_text(t) AS embedding
 	FROM unnest(ARRAY['a red dress', 'a blue coat']) AS t});
+
+# A standby on another machine may have another processor: it compiles its own.
+$node->backup('base');
+ok(!-e $node->backup_dir . '/base/pg_embed/pgsql_tmp', 'the base backup has no compiled model');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($node, 'base', has_streaming => 1);
+$standby->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_embed'");
 $standby->start;
-$node->wait_for_catchup($standby, 'replay', $node->lsn('write'));
+$node->wait_for_catchup($standby);
+is($standby->safe_psql('postgres', 'SELECT pg_is_in_recovery()'), 't', 'the standby is one');
 is($standby->safe_psql('postgres', q{SELECT text FROM dresses ORDER BY embedding <-> embed_text('something red') LIMIT 1}),
-	'a red dress', 'the standby answers a search');
-is($standby->safe_psql('postgres', q{SELECT embed_text('a red dress')}), $vector, 'with the same vector');
+	'a red dress', 'it answers a search');
+is($standby->safe_psql('postgres', $vector_of), $vector, 'and gives the same vector');
+ok(-d $standby->data_dir . '/' . $standby->safe_psql('postgres', 'SELECT compiled_model FROM embed_info()'),
+	'from a compiled model of its own');
 
+unlike(slurp_file($_->logfile), qr/terminated by signal|PANIC/, $_->name . ': no process crashed') for $node, $standby;
 $standby->stop;
 $node->stop;
 done_testing();
