@@ -4,7 +4,9 @@
 use strict;
 use warnings;
 
-use PostgreSQL::Test::Cluster;
+use FindBin;
+use lib $FindBin::RealBin;
+use EmbedTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
@@ -18,11 +20,7 @@ sub threads
 	return scalar @threads;
 }
 
-my $node = PostgreSQL::Test::Cluster->new('preload');
-$node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
-$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_embed'");
-$node->start;
-$node->safe_psql('postgres', 'CREATE EXTENSION pg_embed CASCADE');
+my $node = start_cluster('preload', conf => "shared_preload_libraries = 'pg_embed'");
 
 is($node->safe_psql('postgres', 'SELECT session FROM embed_info()'), 'inherited', 'a backend inherits the session');
 isnt($node->safe_psql('postgres', 'SELECT compiled_model FROM embed_info()'), '', 'of a compiled model');
@@ -32,14 +30,14 @@ my ($postmaster) = split /\n/, slurp_file($node->data_dir . '/postmaster.pid');
 is(threads($postmaster), 1, 'the postmaster has one thread');
 
 my $session = $node->background_psql('postgres');
-my $pid = $session->query_safe('SELECT pg_backend_pid()');
-my $vector = $session->query_safe($md5);
+my $pid = answer($session, 'SELECT pg_backend_pid()');
+my $vector = answer($session, $md5);
 is(threads($pid), 1, 'a backend has one thread after embed_text');
 $session->query_safe('SET pg_embed.threads = 2');
-is($session->query_safe(q{SELECT array_length(embed_texts(array_agg('text ' || i)), 1) FROM generate_series(1, 200) i}),
+is(answer($session, q{SELECT array_length(embed_texts(array_agg('text ' || i)), 1) FROM generate_series(1, 200) i}),
 	'200', 'embed_texts with two threads');
 is(threads($pid), 1, 'its helpers are gone afterwards');
-is($session->query_safe($md5), $vector, 'the vector is the same afterwards');
+is(answer($session, $md5), $vector, 'the vector is the same afterwards');
 $session->quit;
 
 my %seen;

@@ -3,7 +3,9 @@
 use strict;
 use warnings;
 
-use PostgreSQL::Test::Cluster;
+use FindBin;
+use lib $FindBin::RealBin;
+use EmbedTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -14,14 +16,10 @@ my $limit = 1;
 # Without care, PostgreSQL's own errors would get a backtrace on their way through Rust.
 $ENV{RUST_BACKTRACE} = 1;
 
-my $node = PostgreSQL::Test::Cluster->new('cancel');
-$node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
-$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_embed'");
-$node->start;
+my $node = start_cluster('cancel', conf => "shared_preload_libraries = 'pg_embed'");
 
 # Arguments come from tables, so that the call starts at once: neither the planner nor an aggregate has them to make.
 $node->safe_psql('postgres', q{
-	CREATE EXTENSION pg_embed CASCADE;
 	CREATE TABLE many AS SELECT array_agg('text number ' || i || repeat(' with more words', 10)) AS texts
 		FROM generate_series(1, 100000) i;
 	CREATE TABLE long AS SELECT repeat('word ', 20000000) AS text, repeat(chr(28450), 20000000) AS unspaced});
@@ -41,7 +39,7 @@ sub connect_to_node
 	my $session = $node->background_psql('postgres', on_error_stop => 0);
 	$session->query('\set VERBOSITY verbose');
 	$session->query("SELECT embed_text('opens the model')");
-	my $pid = $session->query('SELECT pg_backend_pid()');
+	my $pid = answer($session, 'SELECT pg_backend_pid()');
 	$session->{stderr} = '';
 	return ($session, $pid);
 }
@@ -68,8 +66,8 @@ sub is_plain
 sub is_usable
 {
 	my ($session, $name) = @_;
-	is($session->query(q{SELECT embed_text('a red dress')}), $vector, "$name: the session goes on");
-	is($session->query(q{SELECT array_length(embed_texts(ARRAY['a', 'b']), 1)}), '2', "$name: with batches too");
+	is(answer($session, q{SELECT embed_text('a red dress')}), $vector, "$name: the session goes on");
+	is(answer($session, q{SELECT array_length(embed_texts(ARRAY['a', 'b']), 1)}), '2', "$name: with batches too");
 	is($session->{stderr} =~ s/background_psql: QUERY_SEPARATOR \d+:\n//gr, '', "$name: without another error");
 	$session->{stderr} = '';
 	return;
@@ -124,10 +122,7 @@ is($node->safe_psql('postgres', q{
 	SELECT 'done'}), 'done', 'the error can be caught in PL/pgSQL');
 
 # Without preloading, whoever needs the model first compiles it, or waits for who does.
-my $lazy = PostgreSQL::Test::Cluster->new('lazy');
-$lazy->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
-$lazy->start;
-$lazy->safe_psql('postgres', 'CREATE EXTENSION pg_embed CASCADE');
+my $lazy = start_cluster('lazy');
 my $cache = $lazy->data_dir . '/pg_embed/pgsql_tmp';
 for my $timeout (10, 100, 200, 300, 400)
 {

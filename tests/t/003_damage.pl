@@ -4,6 +4,9 @@
 use strict;
 use warnings;
 
+use FindBin;
+use lib $FindBin::RealBin;
+use EmbedTest;
 use File::Copy qw(copy);
 use File::Path qw(remove_tree);
 use PostgreSQL::Test::Cluster;
@@ -100,7 +103,7 @@ for my $case (@cases)
 	for my $attempt ('first', 'second')
 	{
 		$session->{stderr} = '';
-		is($session->query($query), '', "$name: no vector, $attempt attempt");
+		is(answer($session, $query), '', "$name: no vector, $attempt attempt");
 		like($session->{stderr}, qr/ERROR:  $sqlstate: .*"\Q$path\E"/, "$name: the error, $attempt attempt");
 		unlike($session->{stderr}, qr/backtrace/, "$name: no backtrace");
 	}
@@ -108,7 +111,7 @@ for my $case (@cases)
 	open(my $fh, '>:raw', $path) or die "$path: $!";
 	print $fh $whole;
 	close($fh) or die "$path: $!";
-	is_near(scalar $session->query($query), "$name: mended, the same session works");
+	is_near(answer($session, $query), "$name: mended, the same session works");
 	$session->quit;
 }
 
@@ -149,11 +152,11 @@ is(identity("$compiled/model.onnx"), $before, 'model.bin copied: not compiled ag
 remove_tree($cache);
 mkdir($cache) && chmod(0500, $cache) or die "$cache: $!";
 my $session = $node->background_psql('postgres', on_error_stop => 0);
-is_near(scalar $session->query($query), 'no place for a compiled model: the vector is right');
+is_near(answer($session, $query), 'no place for a compiled model: the vector is right');
 like($session->{stderr}, qr/WARNING:.*"\Q$cache\E/s, 'a warning says where');
 $session->{stderr} = '';
-is_near(scalar $session->query(q{SELECT embed_text('green sleeveless summer wear')}), 'a second call');
-is($session->query('SELECT compiled_model IS NULL FROM embed_info()'), 't', 'embed_info() shows no compiled model');
+is_near(answer($session, q{SELECT embed_text('green sleeveless summer wear')}), 'a second call');
+is(answer($session, 'SELECT compiled_model IS NULL FROM embed_info()'), 't', 'embed_info() shows no compiled model');
 unlike($session->{stderr}, qr/WARNING/, 'one warning is enough');
 $session->quit;
 chmod(0700, $cache) or die "$cache: $!";

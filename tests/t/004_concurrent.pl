@@ -3,18 +3,16 @@
 use strict;
 use warnings;
 
-use PostgreSQL::Test::Cluster;
+use FindBin;
+use lib $FindBin::RealBin;
+use EmbedTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('concurrent');
-$node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
-$node->append_conf('postgresql.conf', 'max_parallel_workers = 8');
-$node->start;
+my $node = start_cluster('concurrent', conf => 'max_parallel_workers = 8');
 
 # CREATE EXTENSION and an INSERT open no model: the twenty find none.
 $node->safe_psql('postgres', q{
-	CREATE EXTENSION pg_embed CASCADE;
 	CREATE TABLE seen (pid int, md5 text, compiled text)});
 my $cache = $node->data_dir . '/pg_embed/pgsql_tmp';
 is(join(' ', glob("$cache/*")), '', 'no model is compiled yet');

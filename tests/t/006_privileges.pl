@@ -4,6 +4,9 @@
 use strict;
 use warnings;
 
+use FindBin;
+use lib $FindBin::RealBin;
+use EmbedTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -11,10 +14,8 @@ use Test::More;
 my $vector_of = q{SELECT embed_text('a red dress')};
 
 # Without preloading: a session that has not loaded the library yet does not know the settings, and takes any value.
-my $node = PostgreSQL::Test::Cluster->new('primary');
-$node->init(allows_streaming => 1, extra => [ '--encoding=UTF8', '--no-locale' ]);
-$node->start;
-$node->safe_psql('postgres', q{CREATE EXTENSION pg_embed CASCADE; CREATE ROLE plain LOGIN});
+my $node = start_cluster('primary', allows_streaming => 1);
+$node->safe_psql('postgres', 'CREATE ROLE plain LOGIN');
 my $vector = $node->safe_psql('postgres', $vector_of);
 
 sub as_plain

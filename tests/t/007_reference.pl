@@ -4,20 +4,17 @@ use strict;
 use warnings;
 
 use FindBin;
-use PostgreSQL::Test::Cluster;
+use lib $FindBin::RealBin;
+use EmbedTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('reference');
-$node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
-$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_embed'\npg_embed.truncation = silent");
-$node->start;
+my $node = start_cluster('reference', conf => "shared_preload_libraries = 'pg_embed'\npg_embed.truncation = silent");
 
 # A text with a zero character cannot be in PostgreSQL; none of the reference has one.
 my $golden = "$FindBin::Bin/../golden/minilm.jsonl";
 my $lines = () = slurp_file($golden) =~ /\n/g;
 $node->safe_psql('postgres', q{
-	CREATE EXTENSION pg_embed CASCADE;
 	CREATE TABLE line (n serial, line jsonb)});
 $node->safe_psql('postgres', "COPY line (line) FROM '$golden' (FORMAT csv, DELIMITER e'\\x02', QUOTE e'\\x01')");
 $node->safe_psql('postgres', q{
