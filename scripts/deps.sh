@@ -176,10 +176,11 @@ fetch_pgvector_source() {
         apt=(-q -o "Dir::Etc::SourceList=$tmp/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
             -o "Dir::State::Lists=$tmp/apt/lists" -o "Dir::Cache=$tmp/apt/cache"
             -o APT::Sandbox::User= -o Acquire::Languages=none -o APT::Update::Error-Mode=any)
-        # --no-check: apt has already checked every file against the suite's signed index.
+        # The upstream tarball is all it takes to build; apt checks it against the suite's signed index.
         if apt-get "${apt[@]}" update &&
-            (cd "$tmp/apt/source" && apt-get "${apt[@]}" source --download-only pgvector) &&
-            dpkg-source --no-check -x "$tmp"/apt/source/pgvector_*.dsc "$tmp/pgvector"; then
+            (cd "$tmp/apt/source" && apt-get "${apt[@]}" source --tar-only --download-only pgvector) &&
+            mkdir "$tmp/pgvector" &&
+            tar -xf "$tmp"/apt/source/pgvector_*.orig.tar.* -C "$tmp/pgvector" --strip-components 1; then
             return 0
         fi
         rm -rf "$tmp/pgvector"
@@ -197,7 +198,6 @@ if [ ! -f "$vector_control" ]; then
         [ -n "$(apt-cache madison "$package" 2>/dev/null)" ]; then
         apt_install "$package"
     else
-        have dpkg-source || apt_install dpkg-dev
         fetch_pgvector_source ||
             die "could not fetch pgvector's source; install pgvector 0.5 or newer for PostgreSQL $(pg_major) by hand, then run make deps again"
         say "pgvector: building"

@@ -24,13 +24,13 @@ sub start_cluster
 	return $node;
 }
 
-# What a background session answers. Some versions of PostgreSQL's module leave the last newline on it.
+# What a background session answers. Some versions of PostgreSQL's module leave the last newline on it, or their own
+# mark for its end.
 sub answer
 {
 	my ($session, $query) = @_;
 	my $answer = $session->query($query);
-	chomp $answer;
-	return $answer;
+	return $answer =~ s/(^|\n)(background_psql: QUERY_SEPARATOR.*)?\n*\z//r;
 }
 
 1;
