@@ -42,3 +42,17 @@ CREATE FUNCTION embed_info(
 
 COMMENT ON FUNCTION embed_info() IS
 	'the model that this session uses, and where it comes from: session is "inherited" (preloaded) or "opened"';
+
+CREATE FUNCTION embed_trigger() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'embed_trigger'
+	LANGUAGE C COST 400000;
+
+COMMENT ON FUNCTION embed_trigger() IS
+	'BEFORE INSERT OR UPDATE trigger: embeds the joined text of the row; arguments: vector column, source columns';
+
+CREATE FUNCTION embed_mark_trigger() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'embed_mark_trigger'
+	LANGUAGE C;
+
+COMMENT ON FUNCTION embed_mark_trigger() IS
+	'trigger that embed_watch() creates: sets the vector of a row to NULL when its text changes';

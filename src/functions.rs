@@ -7,9 +7,10 @@ use pgrx::pg_sys::{self, Datum, FunctionCallInfo};
 use crate::backend::{self, check_for_interrupts};
 use crate::report::{self, Result};
 use crate::rows::Rows;
-use crate::{guc, text, vector};
+use crate::{guc, text, trigger, vector};
 
-/// Exports a function in PostgreSQL's calling convention, version 1. The functions are STRICT, so no argument is null.
+/// Exports a function in PostgreSQL's calling convention, version 1. Functions are STRICT unless their bodies check for
+/// nulls, so no argument is null.
 macro_rules! sql_function {
     ($name:ident, $info:ident, $body:path) => {
         #[pgrx::pg_guard]
@@ -34,6 +35,8 @@ sql_function!(embed_texts, pg_finfo_embed_texts, many_texts);
 sql_function!(embed_token_count, pg_finfo_embed_token_count, token_count);
 sql_function!(embed_chunks, pg_finfo_embed_chunks, chunks);
 sql_function!(embed_info, pg_finfo_embed_info, info);
+sql_function!(embed_trigger, pg_finfo_embed_trigger, trigger::embed);
+sql_function!(embed_mark_trigger, pg_finfo_embed_mark_trigger, trigger::mark);
 
 /// # Safety
 /// As for all bodies here: `fcinfo` belongs to a call with the arguments that sql/ declares, none of them null.

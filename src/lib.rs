@@ -4,11 +4,13 @@
 //! `sql/`.
 
 mod backend;
+mod columns;
 mod functions;
 mod guc;
 mod report;
 mod rows;
 mod text;
+mod trigger;
 mod vector;
 
 pgrx::pg_module_magic!();

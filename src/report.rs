@@ -27,6 +27,11 @@ impl Report {
         Self { detail: Some(detail.into()), ..self }
     }
 
+    /// The same, with this detail if it has none yet.
+    pub fn or_detail(self, detail: impl Into<String>) -> Self {
+        Self { detail: self.detail.or_else(|| Some(detail.into())), ..self }
+    }
+
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }

@@ -6,7 +6,7 @@ use std::ffi::{CStr, c_int};
 use std::slice;
 
 use pgrx::PgSqlErrorCode;
-use pgrx::pg_sys::{self, Datum};
+use pgrx::pg_sys::{self, Datum, Oid};
 
 use crate::report::{Report, Result};
 
@@ -47,8 +47,7 @@ fn to_utf8(bytes: &[u8]) -> &[u8] {
 /// # Safety
 /// As for [`utf8`], with a `text[]` argument.
 pub unsafe fn utf8_array<'call>(datum: Datum) -> Result<Vec<Option<Cow<'call, str>>>> {
-    let (mut values, mut nulls, mut count) = (std::ptr::null_mut(), std::ptr::null_mut(), 0);
-    // SAFETY: a non-null array datum detoasts to an ArrayType; type properties are those of text.
+    // SAFETY: a non-null array datum detoasts to an ArrayType, and what is detoasted stays as it is.
     unsafe {
         let array: *mut pg_sys::ArrayType = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast();
         if (*array).ndim > 1 {
@@ -57,10 +56,25 @@ pub unsafe fn utf8_array<'call>(datum: Datum) -> Result<Vec<Option<Cow<'call, st
                 .detail(format!("It has {} dimensions.", (*array).ndim))
                 .hint("Pass a one-dimensional array of texts."));
         }
+        elements(Datum::from(array), pg_sys::TEXTOID)
+    }
+}
+
+/// The elements of an array, in their order, whatever its dimensions.
+///
+/// # Errors
+/// Whatever [`utf8`] fails with.
+///
+/// # Safety
+/// As for [`utf8`], with an array of `element_type`, which has the layout of text.
+pub unsafe fn elements<'call>(datum: Datum, element_type: Oid) -> Result<Vec<Option<Cow<'call, str>>>> {
+    let (mut values, mut nulls, mut count) = (std::ptr::null_mut(), std::ptr::null_mut(), 0);
+    // SAFETY: a non-null array datum detoasts to an ArrayType; type properties are those of text.
+    unsafe {
         let (length, by_value, alignment) = (-1, false, pg_sys::TYPALIGN_INT as _);
         pg_sys::deconstruct_array(
-            array,
-            pg_sys::TEXTOID,
+            pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast(),
+            element_type,
             length,
             by_value,
             alignment,

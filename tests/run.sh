@@ -41,6 +41,11 @@ tap() {
     local file passed=0 failed=0
     export TESTDIR=$PWD TESTDATADIR=$PWD/tmp_check TESTLOGDIR=$PWD/tmp_check/log
     export PERL5LIB=$pgxs/test/perl${PERL5LIB:+:$PERL5LIB}
+    if [ ! -f "$pgxs/test/perl/PostgreSQL/Test/Cluster.pm" ]; then
+        echo "==> the tests in t/ are left out: they need the Perl modules that come with PostgreSQL 15 or newer"
+        report TAP 0 0
+        return
+    fi
     mkdir -p "$TESTLOGDIR"
     for file in t/*.pl; do
         echo "==> prove $file"

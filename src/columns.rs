@@ -1,0 +1,210 @@
+//! The columns that are embedded: found by name in a table, checked, and joined to one text per row.
+#![allow(unsafe_code)]
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::ffi::{CStr, CString};
+use std::ptr;
+
+use embedder::DIMENSIONS;
+use pgrx::PgSqlErrorCode;
+use pgrx::pg_sys::{self, Datum, Oid};
+
+use crate::report::{Report, Result};
+use crate::text;
+
+/// The text of a row.
+pub type Text<'row> = Cow<'row, str>;
+
+/// A vector column and the columns whose text it stands for, in one table.
+pub struct Columns {
+    pub embedding: i16,
+    pub sources: Vec<Source>,
+}
+
+/// A column with text in it.
+pub struct Source {
+    pub number: i16,
+    kind: Kind,
+}
+
+enum Kind {
+    Text,
+    /// An array with elements of this type.
+    Array(Oid),
+}
+
+impl Columns {
+    /// Looks the columns up by name. `vector` is pgvector's type.
+    ///
+    /// # Errors
+    /// 42703 for a column that the table does not have, 42804 for one of the wrong type, 42P10 for a generated one.
+    pub fn resolve<N: AsRef<CStr>>(table: Oid, embedding: &CStr, sources: &[N], vector: Oid) -> Result<Self> {
+        let number = number(table, embedding)?;
+        check_vector(table, embedding, number, vector)?;
+        let source = |name: &N| {
+            let (name, number) = (name.as_ref(), self::number(table, name.as_ref())?);
+            refuse_generated(table, name, number)?;
+            Ok(Source { number, kind: kind(table, name, number)? })
+        };
+        Ok(Self { embedding: number, sources: sources.iter().map(source).collect::<Result<_>>()? })
+    }
+
+    /// The text of a row: its values joined by a space, NULLs left out; `None` if all are NULL. `value` gives the
+    /// value of the n-th source.
+    ///
+    /// # Safety
+    /// The values have the types of the columns, and live until the memory context they are in is reset.
+    pub unsafe fn text<'row>(&self, value: impl Fn(usize) -> Option<Datum>) -> Result<Option<Text<'row>>> {
+        let mut joined: Option<Text<'row>> = None;
+        let mut add = |value: Text<'row>| match &mut joined {
+            None => joined = Some(value),
+            Some(joined) => {
+                let joined = joined.to_mut();
+                joined.push(' ');
+                joined.push_str(&value);
+            }
+        };
+        for (n, source) in self.sources.iter().enumerate() {
+            let Some(datum) = value(n) else { continue };
+            match source.kind {
+                // SAFETY: the value is a text.
+                Kind::Text => add(unsafe { text::utf8(datum) }?),
+                // SAFETY: the value is an array of texts.
+                Kind::Array(element) => {
+                    unsafe { text::elements(datum, element) }?.into_iter().flatten().for_each(&mut add);
+                }
+            }
+        }
+        Ok(joined)
+    }
+}
+
+impl Source {
+    /// A condition in SQL that holds where the column `name`, quoted as needed, has a text.
+    pub fn has_text(&self, name: &str) -> String {
+        match self.kind {
+            Kind::Text => format!("{name} IS NOT NULL"),
+            Kind::Array(_) => {
+                format!("EXISTS (SELECT FROM pg_catalog.unnest({name}) AS element WHERE element IS NOT NULL)")
+            }
+        }
+    }
+}
+
+/// The name of a table for messages.
+pub fn table_name(table: Oid) -> String {
+    // SAFETY: gives a palloc'd string, or null for a table that is gone.
+    let name = unsafe { pg_sys::get_rel_name(table) };
+    if name.is_null() {
+        return table.to_string();
+    }
+    // SAFETY: zero-terminated, as all names are.
+    unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned()
+}
+
+/// pgvector's type, in whatever schema it is: the result of the `embed_text` that came with the function `called`.
+pub fn vector_type(called: Oid) -> Result<Oid> {
+    thread_local! {
+        static KNOWN: Cell<(Oid, Oid)> = const { Cell::new((Oid::INVALID, Oid::INVALID)) };
+    }
+    let (function, known) = KNOWN.get();
+    if function == called {
+        return Ok(known);
+    }
+    // SAFETY: catalogue lookups; the list and its strings are read during the call alone.
+    let vector = unsafe {
+        let schema = pg_sys::get_namespace_name(pg_sys::get_func_namespace(called));
+        let name = CString::from(c"embed_text");
+        let names = pg_sys::lappend(ptr::null_mut(), pg_sys::makeString(schema).cast());
+        let names = pg_sys::lappend(names, pg_sys::makeString(name.as_ptr().cast_mut()).cast());
+        pg_sys::get_func_rettype(pg_sys::LookupFuncName(names, 1, &pg_sys::TEXTOID, false))
+    };
+    KNOWN.set((called, vector));
+    Ok(vector)
+}
+
+fn number(table: Oid, name: &CStr) -> Result<i16> {
+    // SAFETY: a catalogue lookup; 0 where there is no such column, negative for a system column.
+    let number = unsafe { pg_sys::get_attnum(table, name.as_ptr()) };
+    if number > 0 {
+        return Ok(number);
+    }
+    let message =
+        format!("column \"{}\" of relation \"{}\" does not exist", name.to_string_lossy(), table_name(table));
+    Err(Report::new(PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN, message)
+        .hint("Name the vector column first, then its source columns, as they are called now."))
+}
+
+/// Type and type modifier of a column.
+fn column_type(table: Oid, number: i16) -> (Oid, i32) {
+    let (mut found, mut modifier, mut collation) = (Oid::INVALID, -1, Oid::INVALID);
+    // SAFETY: the column exists; the results go to variables of the right type.
+    unsafe { pg_sys::get_atttypetypmodcoll(table, number, &mut found, &mut modifier, &mut collation) };
+    (found, modifier)
+}
+
+fn type_name(number: Oid) -> String {
+    // SAFETY: gives a palloc'd string for any oid.
+    unsafe { CStr::from_ptr(pg_sys::format_type_be(number)) }.to_string_lossy().into_owned()
+}
+
+fn wrong_type(table: Oid, name: &CStr, detail: String, hint: String) -> Report {
+    let message =
+        format!("column \"{}\" of relation \"{}\" has the wrong type", name.to_string_lossy(), table_name(table));
+    Report::new(PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH, message).detail(detail).hint(hint)
+}
+
+fn check_vector(table: Oid, name: &CStr, number: i16, vector: Oid) -> Result<()> {
+    let (found, modifier) = column_type(table, number);
+    if found == vector && modifier == DIMENSIONS as i32 {
+        return refuse_generated(table, name, number);
+    }
+    let found = match modifier {
+        dimensions if found == vector && dimensions > 0 => format!("vector({dimensions})"),
+        _ if found == vector => "vector without a number of dimensions".to_owned(),
+        _ => type_name(found),
+    };
+    let (quoted, table_name) = (name.to_string_lossy(), table_name(table));
+    Err(wrong_type(
+        table,
+        name,
+        format!("Its type is {found}, expected vector({DIMENSIONS})."),
+        format!("ALTER TABLE {table_name} ALTER COLUMN {quoted} TYPE vector({DIMENSIONS}), or name another column."),
+    ))
+}
+
+fn refuse_generated(table: Oid, name: &CStr, number: i16) -> Result<()> {
+    // SAFETY: a catalogue lookup of a column that exists.
+    if unsafe { pg_sys::get_attgenerated(table, number) } == 0 {
+        return Ok(());
+    }
+    let message =
+        format!("column \"{}\" of relation \"{}\" is a generated column", name.to_string_lossy(), table_name(table));
+    Err(Report::new(PgSqlErrorCode::ERRCODE_INVALID_COLUMN_REFERENCE, message)
+        .detail("PostgreSQL computes generated columns after triggers have run, and lets nobody write them.")
+        .hint("Name the columns that it is generated from, or make the vector column a generated one."))
+}
+
+fn kind(table: Oid, name: &CStr, number: i16) -> Result<Kind> {
+    let (found, _) = column_type(table, number);
+    // SAFETY: catalogue lookups; what is binary coercible to text, or padded as char(n) is, has the layout of text.
+    let (is_text, element) = unsafe {
+        let is_text = |found| {
+            let base = pg_sys::getBaseType(found);
+            base == pg_sys::BPCHAROID || pg_sys::IsBinaryCoercible(base, pg_sys::TEXTOID)
+        };
+        let element = pg_sys::get_base_element_type(found);
+        (is_text(found), (element != Oid::INVALID && is_text(element)).then_some(element))
+    };
+    match element {
+        _ if is_text => Ok(Kind::Text),
+        Some(element) => Ok(Kind::Array(element)),
+        None => Err(wrong_type(
+            table,
+            name,
+            format!("Its type is {}, expected text, varchar, a domain over them, or an array of them.", type_name(found)),
+            "Name columns with text, or a generated text column's own sources.".to_owned(),
+        )),
+    }
+}
