@@ -56,3 +56,12 @@ CREATE FUNCTION embed_mark_trigger() RETURNS trigger
 
 COMMENT ON FUNCTION embed_mark_trigger() IS
 	'trigger that embed_watch() creates: sets the vector of a row to NULL when its text changes';
+
+CREATE PROCEDURE embed_backfill(
+		target regclass, embedding text, sources text[], batch_size int DEFAULT 256, threads int DEFAULT NULL,
+		only_missing bool DEFAULT true)
+	AS 'MODULE_PATHNAME', 'embed_backfill'
+	LANGUAGE C;
+
+COMMENT ON PROCEDURE embed_backfill(regclass, text, text[], int, int, bool) IS
+	'gives the rows of a table their vectors, batch by batch, each committed; can be repeated';

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use embedder::{Embedder, Embedding, Options, RUNTIME_VERSION};
+use embedder::{Batch, Embedder, Embedding, Options, RUNTIME_VERSION};
 use ndarray::ArrayView1;
 use once_cell::sync::OnceCell;
 use pgrx::guc::GucSetting;
@@ -123,7 +123,7 @@ fn cache() -> PathBuf {
 }
 
 #[allow(unsafe_code)]
-fn data_directory() -> PathBuf {
+pub fn data_directory() -> PathBuf {
     // SAFETY: DataDir is set before any library is loaded, and stays.
     path(unsafe { CStr::from_ptr(pg_sys::DataDir) })
 }
@@ -200,6 +200,20 @@ pub fn embed<T>(text: &str, with: impl FnOnce(ArrayView1<f32>) -> T) -> Result<T
     })
 }
 
+/// Embeds many texts; the vectors are those of the texts in their order.
+pub fn embed_many(texts: Vec<&str>, threads: usize) -> Result<Batch<'_>> {
+    let none = texts.is_empty();
+    let mut batch = Batch::new(texts);
+    if none {
+        return Ok(batch);
+    }
+    let embedder = &get()?.embedder;
+    while !batch.run(embedder, threads, &interrupt_pending)? {
+        check_for_interrupts();
+    }
+    Ok(batch)
+}
+
 /// Says, as `pg_embed.truncation` asks for, that a text was truncated. A notice comes once per statement.
 ///
 /// # Errors
@@ -232,6 +246,17 @@ pub fn truncated(texts: Option<embedder::Truncated>) -> Result<()> {
         }
         guc::Truncation::Error => Err(report(pgrx::PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED)
             .hint("Cut the text with embed_chunks(), or set pg_embed.truncation to \"notice\" or \"silent\".")),
+    }
+}
+
+/// Fails if a text that is truncated is to be an error.
+///
+/// # Errors
+/// 54000.
+pub fn refuse_truncated() -> Result<()> {
+    match guc::TRUNCATION.get() {
+        guc::Truncation::Error => truncated(None),
+        guc::Truncation::Silent | guc::Truncation::Notice => Ok(()),
     }
 }
 

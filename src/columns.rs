@@ -30,8 +30,7 @@ pub struct Source {
 
 enum Kind {
     Text,
-    /// An array with elements of this type.
-    Array(Oid),
+    Array,
 }
 
 impl Columns {
@@ -71,8 +70,8 @@ impl Columns {
                 // SAFETY: the value is a text.
                 Kind::Text => add(unsafe { text::utf8(datum) }?),
                 // SAFETY: the value is an array of texts.
-                Kind::Array(element) => {
-                    unsafe { text::elements(datum, element) }?.into_iter().flatten().for_each(&mut add);
+                Kind::Array => {
+                    unsafe { text::elements(datum) }?.into_iter().flatten().for_each(&mut add);
                 }
             }
         }
@@ -81,11 +80,19 @@ impl Columns {
 }
 
 impl Source {
+    /// The column `name`, quoted as needed, as a text or an array of texts.
+    pub fn cast(&self, name: &str) -> String {
+        match self.kind {
+            Kind::Text => format!("{name}::pg_catalog.text"),
+            Kind::Array => format!("{name}::pg_catalog.text[]"),
+        }
+    }
+
     /// A condition in SQL that holds where the column `name`, quoted as needed, has a text.
     pub fn has_text(&self, name: &str) -> String {
         match self.kind {
             Kind::Text => format!("{name} IS NOT NULL"),
-            Kind::Array(_) => {
+            Kind::Array => {
                 format!("EXISTS (SELECT FROM pg_catalog.unnest({name}) AS element WHERE element IS NOT NULL)")
             }
         }
@@ -130,8 +137,7 @@ fn number(table: Oid, name: &CStr) -> Result<i16> {
     if number > 0 {
         return Ok(number);
     }
-    let message =
-        format!("column \"{}\" of relation \"{}\" does not exist", name.to_string_lossy(), table_name(table));
+    let message = format!("column \"{}\" of relation \"{}\" does not exist", name.to_string_lossy(), table_name(table));
     Err(Report::new(PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN, message)
         .hint("Name the vector column first, then its source columns, as they are called now."))
 }
@@ -189,21 +195,24 @@ fn refuse_generated(table: Oid, name: &CStr, number: i16) -> Result<()> {
 fn kind(table: Oid, name: &CStr, number: i16) -> Result<Kind> {
     let (found, _) = column_type(table, number);
     // SAFETY: catalogue lookups; what is binary coercible to text, or padded as char(n) is, has the layout of text.
-    let (is_text, element) = unsafe {
+    let (is_text, is_array) = unsafe {
         let is_text = |found| {
             let base = pg_sys::getBaseType(found);
             base == pg_sys::BPCHAROID || pg_sys::IsBinaryCoercible(base, pg_sys::TEXTOID)
         };
         let element = pg_sys::get_base_element_type(found);
-        (is_text(found), (element != Oid::INVALID && is_text(element)).then_some(element))
+        (is_text(found), element != Oid::INVALID && is_text(element))
     };
-    match element {
-        _ if is_text => Ok(Kind::Text),
-        Some(element) => Ok(Kind::Array(element)),
-        None => Err(wrong_type(
+    match (is_text, is_array) {
+        (true, _) => Ok(Kind::Text),
+        (_, true) => Ok(Kind::Array),
+        _ => Err(wrong_type(
             table,
             name,
-            format!("Its type is {}, expected text, varchar, a domain over them, or an array of them.", type_name(found)),
+            format!(
+                "Its type is {}, expected text, varchar, a domain over them, or an array of them.",
+                type_name(found)
+            ),
             "Name columns with text, or a generated text column's own sources.".to_owned(),
         )),
     }

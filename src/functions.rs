@@ -1,13 +1,15 @@
 //! The SQL-callable functions: unpack arguments, call, pack the result. Their declarations are in `sql/`.
 #![allow(unsafe_code)]
 
-use embedder::{Batch, Chunking, DIMENSIONS, MODEL_NAME, RUNTIME_VERSION, WEIGHTS_SHA256};
+use embedder::{Chunking, DIMENSIONS, MODEL_NAME, RUNTIME_VERSION, WEIGHTS_SHA256};
+use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::{self, Datum, FunctionCallInfo};
 
 use crate::backend::{self, check_for_interrupts};
-use crate::report::{self, Result};
+use crate::fill::Choice;
+use crate::report::{self, Report, Result};
 use crate::rows::Rows;
-use crate::{guc, text, trigger, vector};
+use crate::{backfill, guc, text, trigger, vector};
 
 /// Exports a function in PostgreSQL's calling convention, version 1. Functions are STRICT unless their bodies check for
 /// nulls, so no argument is null.
@@ -35,6 +37,7 @@ sql_function!(embed_texts, pg_finfo_embed_texts, many_texts);
 sql_function!(embed_token_count, pg_finfo_embed_token_count, token_count);
 sql_function!(embed_chunks, pg_finfo_embed_chunks, chunks);
 sql_function!(embed_info, pg_finfo_embed_info, info);
+sql_function!(embed_backfill, pg_finfo_embed_backfill, backfill::backfill);
 sql_function!(embed_trigger, pg_finfo_embed_trigger, trigger::embed);
 sql_function!(embed_mark_trigger, pg_finfo_embed_mark_trigger, trigger::mark);
 
@@ -43,6 +46,57 @@ sql_function!(embed_mark_trigger, pg_finfo_embed_mark_trigger, trigger::mark);
 unsafe fn argument(fcinfo: FunctionCallInfo, number: usize) -> Datum {
     // SAFETY: the caller's promise.
     unsafe { pgrx::pg_getarg_datum_raw(fcinfo, number) }
+}
+
+/// An argument of a function that is not STRICT.
+///
+/// # Safety
+/// As for [`argument`], but it may be null.
+pub unsafe fn optional(fcinfo: FunctionCallInfo, number: usize) -> Option<Datum> {
+    // SAFETY: the caller's promise.
+    unsafe { if pgrx::pg_arg_is_null(fcinfo, number) { None } else { Some(argument(fcinfo, number)) } }
+}
+
+/// The same, where null makes no sense.
+///
+/// # Errors
+/// 22004.
+///
+/// # Safety
+/// As for [`optional`].
+pub unsafe fn needed(fcinfo: FunctionCallInfo, number: usize, name: &str) -> Result<Datum> {
+    let null = || Report::new(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, format!("\"{name}\" must not be null"));
+    // SAFETY: the caller's promise.
+    unsafe { optional(fcinfo, number) }.ok_or_else(null)
+}
+
+/// The vector column and the source columns that two arguments name.
+///
+/// # Safety
+/// As for [`optional`]; the arguments are a text and a text[].
+pub unsafe fn choice(fcinfo: FunctionCallInfo, embedding: usize, sources: usize) -> Result<Choice> {
+    // SAFETY: the caller's promise.
+    let (embedding, sources) = unsafe {
+        let sources = text::utf8_array(needed(fcinfo, sources, "sources")?)?;
+        (text::utf8(needed(fcinfo, embedding, "embedding")?)?, sources)
+    };
+    let sources: Vec<_> = sources.iter().flatten().map(|name| text::to_server(name)).collect::<Result<_>>()?;
+    if sources.is_empty() {
+        return Err(Report::new(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, "no source column is named")
+            .hint("Name the columns with text in an array, such as ARRAY['title', 'description']."));
+    }
+    Ok(Choice { embedding: text::to_server(&embedding)?, sources })
+}
+
+/// Fails unless `value` is between `min` and `max`.
+///
+/// # Errors
+/// 22023.
+pub fn refuse_value(name: &'static str, value: i32, min: i32, max: i32) -> Result<()> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(embedder::Error::Argument { name, value: value.into(), min: min.into(), max: max.into() }.into())
 }
 
 /// `embed_text(text) -> vector`
@@ -59,14 +113,7 @@ unsafe fn many_texts(fcinfo: FunctionCallInfo) -> Result<Datum> {
     let inputs = unsafe { text::utf8_array(argument(fcinfo, 0)) }?;
     vector::check_array_size(inputs.len(), DIMENSIONS)?;
     let present: Vec<bool> = inputs.iter().map(Option::is_some).collect();
-    let mut batch = Batch::new(inputs.iter().flatten().map(|text| &**text).collect());
-    if present.contains(&true) {
-        let embedder = &backend::get()?.embedder;
-        let threads = guc::THREADS.get() as usize;
-        while !batch.run(embedder, threads, &backend::interrupt_pending)? {
-            check_for_interrupts();
-        }
-    }
+    let batch = backend::embed_many(inputs.iter().flatten().map(|text| &**text).collect(), guc::threads())?;
     if let Some(texts) = batch.truncated() {
         let first = present.iter().enumerate().filter(|(_, present)| **present).nth(texts.first);
         let first = first.map_or(texts.first, |(element, _)| element);

@@ -26,8 +26,12 @@ pub static MODEL_DIRECTORY: GucSetting<Option<CString>> = GucSetting::<Option<CS
 /// Empty: where `make install` puts the library.
 pub static RUNTIME_LIBRARY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 
-const MAX_THREADS: i32 = 64;
+pub const MAX_THREADS: i32 = 64;
 const MAX_MEMO_SIZE: i32 = 1000;
+
+pub fn threads() -> usize {
+    THREADS.get() as usize
+}
 
 pub fn init() {
     GucRegistry::define_int_guc(

@@ -4,11 +4,15 @@
 //! `sql/`.
 
 mod backend;
+mod backfill;
 mod columns;
+mod fill;
 mod functions;
 mod guc;
+mod progress;
 mod report;
 mod rows;
+mod spi;
 mod text;
 mod trigger;
 mod vector;

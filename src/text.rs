@@ -2,11 +2,11 @@
 #![allow(unsafe_code)]
 
 use std::borrow::Cow;
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, CString, c_int};
 use std::slice;
 
 use pgrx::PgSqlErrorCode;
-use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::pg_sys::{self, Datum};
 
 use crate::report::{Report, Result};
 
@@ -23,9 +23,15 @@ pub unsafe fn utf8<'call>(datum: Datum) -> Result<Cow<'call, str>> {
         let varlena = pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr());
         slice::from_raw_parts(pgrx::vardata_any(varlena).cast(), pgrx::varsize_any_exhdr(varlena))
     };
-    std::str::from_utf8(to_utf8(bytes)).map(Cow::Borrowed).map_err(|_| {
-        Report::new(PgSqlErrorCode::ERRCODE_CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\"")
-    })
+    checked(to_utf8(bytes)).map(Cow::Borrowed)
+}
+
+fn checked(bytes: &[u8]) -> Result<&str> {
+    std::str::from_utf8(bytes).map_err(|_| invalid())
+}
+
+fn invalid() -> Report {
+    Report::new(PgSqlErrorCode::ERRCODE_CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\"")
 }
 
 /// `bytes` converted from the database's encoding; PostgreSQL refuses what it cannot convert.
@@ -56,7 +62,7 @@ pub unsafe fn utf8_array<'call>(datum: Datum) -> Result<Vec<Option<Cow<'call, st
                 .detail(format!("It has {} dimensions.", (*array).ndim))
                 .hint("Pass a one-dimensional array of texts."));
         }
-        elements(Datum::from(array), pg_sys::TEXTOID)
+        elements(Datum::from(array))
     }
 }
 
@@ -66,15 +72,16 @@ pub unsafe fn utf8_array<'call>(datum: Datum) -> Result<Vec<Option<Cow<'call, st
 /// Whatever [`utf8`] fails with.
 ///
 /// # Safety
-/// As for [`utf8`], with an array of `element_type`, which has the layout of text.
-pub unsafe fn elements<'call>(datum: Datum, element_type: Oid) -> Result<Vec<Option<Cow<'call, str>>>> {
+/// As for [`utf8`], with an array whose elements have the layout of text.
+pub unsafe fn elements<'call>(datum: Datum) -> Result<Vec<Option<Cow<'call, str>>>> {
     let (mut values, mut nulls, mut count) = (std::ptr::null_mut(), std::ptr::null_mut(), 0);
-    // SAFETY: a non-null array datum detoasts to an ArrayType; type properties are those of text.
+    // SAFETY: a non-null array datum detoasts to an ArrayType; the elements have the properties of text.
     unsafe {
         let (length, by_value, alignment) = (-1, false, pg_sys::TYPALIGN_INT as _);
+        let array: *mut pg_sys::ArrayType = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast();
         pg_sys::deconstruct_array(
-            pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast(),
-            element_type,
+            array,
+            (*array).elemtype,
             length,
             by_value,
             alignment,
@@ -90,6 +97,29 @@ pub unsafe fn elements<'call>(datum: Datum, element_type: Oid) -> Result<Vec<Opt
         if null { Ok(None) } else { unsafe { utf8(value) }.map(Some) }
     };
     (0..count as usize).map(element).collect()
+}
+
+/// A zero-terminated string of the server's, such as a name, as UTF-8.
+///
+/// # Errors
+/// As for [`utf8`].
+pub fn from_server(name: &CStr) -> Result<String> {
+    checked(to_utf8(name.to_bytes())).map(str::to_owned)
+}
+
+/// `text` as a zero-terminated string in the database's encoding.
+///
+/// # Errors
+/// 22021 if it has a zero character.
+pub fn to_server(text: &str) -> Result<CString> {
+    let text = CString::new(text).map_err(|_| invalid())?;
+    // SAFETY: as for `to_datum`.
+    let converted = unsafe {
+        let converted =
+            pg_sys::pg_any_to_server(text.as_ptr(), text.count_bytes() as c_int, pg_sys::pg_enc::PG_UTF8 as c_int);
+        CStr::from_ptr(converted)
+    };
+    Ok(converted.to_owned())
 }
 
 /// `text` as a datum in the database's encoding, in the current memory context.

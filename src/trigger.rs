@@ -141,9 +141,7 @@ impl Row {
         let (mut number, mut value, mut null) =
             (self.columns.embedding.into(), vector.unwrap_or(Datum::from(0)), vector.is_none());
         // SAFETY: one column, of pgvector's type; its value is a vector or null.
-        unsafe {
-            pg_sys::heap_modify_tuple_by_cols(self.new, self.descriptor, 1, &mut number, &mut value, &mut null)
-        }
+        unsafe { pg_sys::heap_modify_tuple_by_cols(self.new, self.descriptor, 1, &mut number, &mut value, &mut null) }
     }
 }
 

@@ -1,0 +1,321 @@
+//! `embed_backfill()`: gives the rows of a table their vectors, batch by batch, each in a transaction of its own.
+//!
+//! A table is gone through by place, so that it needs no key and no index, and no snapshot lives longer than a batch.
+//! What a batch finds it locks; rows that others have locked are left out and looked for again later. Killed at any
+//! moment, it has lost one batch.
+#![allow(unsafe_code)]
+
+use std::ffi::CStr;
+use std::time::{Duration, Instant};
+
+use pgrx::PgSqlErrorCode;
+use pgrx::pg_sys::{self, Datum, FunctionCallInfo, Oid};
+
+use crate::backend::check_for_interrupts;
+use crate::columns::{table_name, vector_type};
+use crate::fill::{Choice, Condition, Table};
+use crate::functions::{choice, needed, optional, refuse_value};
+use crate::guc;
+use crate::progress::{Board, Entry, Rate};
+use crate::report::{Report, Result};
+use crate::spi::{self, Spi};
+
+/// Blocks whose rows are counted in one transaction: 32 MB.
+const REGION: u32 = 4096;
+/// Most rows of a batch: how much work a crash may undo, and how long rows stay locked, is no matter of taste.
+const MAX_BATCH: i32 = 10_000;
+/// How often a table is gone through: rows that were locked are locked for ever, if still so the third time.
+const PASSES: usize = 3;
+/// How long to wait for locks to go, before the table is gone through again.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often a line is sent to the client.
+const NOTICE: Duration = Duration::from_secs(5);
+
+/// `embed_backfill(target regclass, embedding text, sources text[], batch_size int, threads int, only_missing bool)`
+pub unsafe fn backfill(fcinfo: FunctionCallInfo) -> Result<Datum> {
+    // SAFETY: the arguments have the types that sql/ declares; the context of a CALL is a CallContext.
+    let (job, atomic) = unsafe {
+        let context = (*fcinfo).context.cast::<pg_sys::CallContext>();
+        (Job::from_arguments(fcinfo)?, context.is_null() || (*context).atomic)
+    };
+    if atomic {
+        return Err(Report::new(
+            PgSqlErrorCode::ERRCODE_INVALID_TRANSACTION_TERMINATION,
+            "backfill cannot run inside a transaction block",
+        )
+        .detail("It commits each batch of rows.")
+        .hint("CALL it on its own: outside BEGIN ... COMMIT, functions, and blocks with an EXCEPTION clause."));
+    }
+    Run::new(job).run()?;
+    Ok(Datum::from(0))
+}
+
+/// What is asked for.
+struct Job {
+    target: Oid,
+    choice: Choice,
+    vector: Oid,
+    batch_size: usize,
+    threads: usize,
+    only_missing: bool,
+}
+
+impl Job {
+    /// # Safety
+    /// As for all SQL functions.
+    unsafe fn from_arguments(fcinfo: FunctionCallInfo) -> Result<Self> {
+        // SAFETY: the caller's promise; procedures cannot be STRICT, so nulls are looked for.
+        unsafe {
+            let batch_size = needed(fcinfo, 3, "batch_size")?.value() as i32;
+            let threads = optional(fcinfo, 4).map_or(guc::THREADS.get(), |threads| threads.value() as i32);
+            refuse_value("batch_size", batch_size, 1, MAX_BATCH)?;
+            refuse_value("threads", threads, 1, guc::MAX_THREADS)?;
+            Ok(Self {
+                target: Oid::from(needed(fcinfo, 0, "target")?.value() as u32),
+                choice: choice(fcinfo, 1, 2)?,
+                vector: vector_type((*(*fcinfo).flinfo).fn_oid)?,
+                batch_size: batch_size as usize,
+                threads: threads as usize,
+                only_missing: needed(fcinfo, 5, "only_missing")?.value() != 0,
+            })
+        }
+    }
+}
+
+/// Consecutive blocks of a table, with rows in them that await their vectors.
+struct Region {
+    table: Oid,
+    first: u32,
+    end: u32,
+    rows: i64,
+}
+
+/// A backfill on its way.
+struct Run {
+    job: Job,
+    board: Board,
+    rate: Rate,
+    begun: Instant,
+    noticed: Instant,
+    truncated: usize,
+    /// Our own transactions: the rows they wrote are done, also where all rows are to be embedded again.
+    transactions: Vec<String>,
+}
+
+impl Run {
+    fn new(job: Job) -> Self {
+        let mut board = Board::new();
+        board.process.entries.push(Entry {
+            table: job.target.to_u32(),
+            embedding: job.choice.embedding.to_string_lossy().into_owned(),
+            phase: "counting".to_owned(),
+            ..Entry::default()
+        });
+        let now = Instant::now();
+        Self { job, board, rate: Rate::new(), begun: now, noticed: now, truncated: 0, transactions: Vec::new() }
+    }
+
+    fn run(mut self) -> Result<()> {
+        self.board.show();
+        let mut regions = self.survey()?;
+        self.entry().total = Some(regions.iter().map(|region| region.rows).sum());
+        for pass in 0..PASSES {
+            if regions.is_empty() {
+                break;
+            }
+            if pass > 0 {
+                self.show("waiting");
+                wait(PATIENCE);
+            }
+            self.rate = Rate::new();
+            for region in &regions {
+                self.fill(region)?;
+            }
+            regions = self.survey()?;
+        }
+        self.conclude(regions.iter().map(|region| region.rows).sum());
+        Ok(())
+    }
+
+    fn entry(&mut self) -> &mut Entry {
+        &mut self.board.process.entries[0]
+    }
+
+    fn show(&mut self, phase: &str) {
+        phase.clone_into(&mut self.entry().phase);
+        self.board.show();
+    }
+
+    /// Where there are rows to be done. Each region is counted in a transaction of its own.
+    fn survey(&mut self) -> Result<Vec<Region>> {
+        self.show("counting");
+        let mut regions = Vec::new();
+        for table in self.transaction(|run, spi| run.tables(spi))? {
+            let mut first = 0;
+            loop {
+                let counted = self.transaction(|run, spi| run.count(spi, table, first))?;
+                let Some(region) = counted else { break };
+                first = region.end;
+                if region.rows > 0 {
+                    regions.push(region);
+                }
+            }
+        }
+        Ok(regions)
+    }
+
+    /// Does something with a connection, and commits.
+    fn transaction<T>(&mut self, body: impl FnOnce(&mut Self, &Spi) -> Result<T>) -> Result<T> {
+        check_for_interrupts();
+        spi::connect(|spi| {
+            let result = body(self, spi)?;
+            spi.commit();
+            Ok(result)
+        })
+    }
+
+    /// The tables with rows of their own: the one that is named, its partitions and its children.
+    fn tables(&self, spi: &Spi) -> Result<Vec<Oid>> {
+        let target = self.job.target;
+        let found = spi.execute(&format!(
+            "WITH RECURSIVE tree AS (SELECT {target}::pg_catalog.oid AS oid \
+             UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i, tree \
+             WHERE i.inhparent OPERATOR(pg_catalog.=) tree.oid) \
+             SELECT c.oid, c.relkind FROM pg_catalog.pg_class AS c, tree WHERE c.oid OPERATOR(pg_catalog.=) tree.oid"
+        ))?;
+        if found.len() == 0 {
+            // The message that it is gone.
+            spi::qualified(target)?;
+        }
+        let mut tables = Vec::new();
+        for row in 0..found.len() {
+            let value = |column| found.value(row, column).map_or(0, |value| value.value());
+            let table = Oid::from(value(1) as u32);
+            match value(2) as u8 {
+                // Also where all rows are elsewhere, what is wrong with the columns is said.
+                pg_sys::RELKIND_PARTITIONED_TABLE => drop(self.open(table)?),
+                pg_sys::RELKIND_RELATION => tables.push(table),
+                _ => return Err(not_a_table(table)),
+            }
+        }
+        Ok(tables)
+    }
+
+    fn open(&self, table: Oid) -> Result<Table> {
+        Table::open(table, &self.job.choice, self.job.vector)
+    }
+
+    fn condition(&self, table: &Table) -> String {
+        if self.job.only_missing {
+            return table.is_missing();
+        }
+        let ours = self.transactions.join(",");
+        let concerned = table.is_concerned();
+        format!("{concerned} AND NOT xmin OPERATOR(pg_catalog.=) ANY ('{{{ours}}}'::pg_catalog.xid[])")
+    }
+
+    /// Counts what is to be done in the region that begins at block `first`; `None` at the end of the table.
+    fn count(&self, spi: &Spi, table: Oid, first: u32) -> Result<Option<Region>> {
+        let open = self.open(table)?;
+        let blocks = open.blocks(spi)?;
+        if first >= blocks {
+            return Ok(None);
+        }
+        let end = blocks.min(first.saturating_add(REGION));
+        let condition = Condition::InRange(self.condition(&open), (first, 0), end);
+        let rows = spi.by_place(|| open.count(spi, &condition.sql()))?;
+        Ok(Some(Region { table, first, end, rows }))
+    }
+
+    /// Gives the rows of a region their vectors.
+    fn fill(&mut self, region: &Region) -> Result<()> {
+        let mut after = (region.first, 0);
+        loop {
+            let filled = self.transaction(|run, spi| {
+                let open = run.open(region.table)?;
+                let condition = Condition::InRange(run.condition(&open), after, region.end);
+                let filled = open.fill(spi, &condition, run.job.batch_size, run.job.threads)?;
+                // SAFETY: reads a variable of this process; 0 if nothing was written.
+                let transaction = unsafe { pg_sys::GetTopTransactionIdIfAny() };
+                if !run.job.only_missing && filled.filled > 0 {
+                    run.transactions.push(u32::from(transaction).to_string());
+                }
+                Ok(filled)
+            })?;
+            self.truncated += filled.truncated;
+            self.progress(filled.filled);
+            match filled.last {
+                // A row that was updated meanwhile may have come from before the region's end and lie behind it now.
+                Some(last) if filled.found == self.job.batch_size => after = after.max(last.min((region.end, 0))),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn progress(&mut self, filled: usize) {
+        let rate = self.rate.add(filled);
+        let entry = self.entry();
+        entry.done += filled as i64;
+        entry.rate = Some(rate);
+        let total = entry.total.unwrap_or(0).max(entry.done);
+        let left = (total - entry.done) as f64 / rate;
+        entry.seconds_left = left.is_finite().then_some(left);
+        let done = entry.done;
+        self.show("embedding");
+        if self.noticed.elapsed() >= NOTICE {
+            self.noticed = Instant::now();
+            let percent = 100 * done / total.max(1);
+            let left = Duration::from_secs(left.min(1e9) as u64);
+            notice(format!(
+                "{}: {done} of {total} rows ({percent} %), {rate:.0} rows a second, {} left",
+                self.what(),
+                clock(left)
+            ));
+        }
+    }
+
+    fn what(&self) -> String {
+        let embedding: &CStr = &self.job.choice.embedding;
+        format!("\"{}\" of table \"{}\"", embedding.to_string_lossy(), table_name(self.job.target))
+    }
+
+    /// Says what was done and what was not.
+    fn conclude(mut self, left: i64) {
+        let (what, done) = (self.what(), self.entry().done);
+        notice(format!("{what}: {done} rows embedded in {}", clock(self.begun.elapsed())));
+        if self.truncated > 0 && guc::TRUNCATION.get() == guc::Truncation::Notice {
+            notice(format!("{what}: only the first 256 tokens of {} rows are in their vectors", self.truncated));
+        }
+        if left > 0 {
+            Report::new(PgSqlErrorCode::ERRCODE_WARNING, format!("{what}: {left} rows are left"))
+                .detail("Other transactions kept them locked, or wrote them meanwhile.")
+                .hint("CALL embed_backfill once more when they have ended.")
+                .warn();
+        }
+    }
+}
+
+fn notice(message: String) {
+    Report::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message).notice();
+}
+
+/// A duration as hours, minutes and seconds.
+fn clock(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// Waits, and lets itself be cancelled.
+fn wait(duration: Duration) {
+    let end = Instant::now() + duration;
+    while Instant::now() < end {
+        check_for_interrupts();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn not_a_table(relation: Oid) -> Report {
+    let message = format!("\"{}\" is not a table", table_name(relation));
+    Report::new(PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE, message)
+        .detail("Vectors can be stored in ordinary and partitioned tables, not in views and foreign tables.")
+}
