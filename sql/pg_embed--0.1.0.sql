@@ -65,3 +65,34 @@ CREATE PROCEDURE embed_backfill(
 
 COMMENT ON PROCEDURE embed_backfill(regclass, text, text[], int, int, bool) IS
 	'gives the rows of a table their vectors, batch by batch, each committed; can be repeated';
+
+-- What is watched. Users may read it; embed_watch() and embed_unwatch() write it. A column of a table that was dropped
+-- may stay behind, but not in a dump.
+CREATE TABLE embed_watched (
+	relation regclass NOT NULL,
+	embedding text NOT NULL,
+	sources text[] NOT NULL,
+	PRIMARY KEY (relation, embedding)
+);
+
+GRANT SELECT ON embed_watched TO PUBLIC;
+
+SELECT pg_catalog.pg_extension_config_dump('embed_watched',
+	'WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = relation)');
+
+COMMENT ON TABLE embed_watched IS
+	'the columns that the background worker fills, as embed_watch() has noted them';
+
+CREATE FUNCTION embed_watch(target regclass, embedding text, sources text[]) RETURNS void
+	AS 'MODULE_PATHNAME', 'embed_watch'
+	LANGUAGE C;
+
+COMMENT ON FUNCTION embed_watch(regclass, text, text[]) IS
+	'has the background worker give the rows of a table their vectors, moments after they were written';
+
+CREATE FUNCTION embed_unwatch(target regclass, embedding text) RETURNS void
+	AS 'MODULE_PATHNAME', 'embed_unwatch'
+	LANGUAGE C;
+
+COMMENT ON FUNCTION embed_unwatch(regclass, text) IS
+	'ends what embed_watch() began; the vectors stay';

@@ -13,7 +13,7 @@ use pgrx::pg_sys::{self, Datum, FunctionCallInfo, Oid};
 
 use crate::backend::check_for_interrupts;
 use crate::columns::{table_name, vector_type};
-use crate::fill::{Choice, Condition, Table};
+use crate::fill::{self, Choice, Condition, Table};
 use crate::functions::{choice, needed, optional, refuse_value};
 use crate::guc;
 use crate::progress::{Board, Entry, Rate};
@@ -22,8 +22,6 @@ use crate::spi::{self, Spi};
 
 /// Blocks whose rows are counted in one transaction: 32 MB.
 const REGION: u32 = 4096;
-/// Most rows of a batch: how much work a crash may undo, and how long rows stay locked, is no matter of taste.
-const MAX_BATCH: i32 = 10_000;
 /// How often a table is gone through: rows that were locked are locked for ever, if still so the third time.
 const PASSES: usize = 3;
 /// How long to wait for locks to go, before the table is gone through again.
@@ -68,7 +66,7 @@ impl Job {
         unsafe {
             let batch_size = needed(fcinfo, 3, "batch_size")?.value() as i32;
             let threads = optional(fcinfo, 4).map_or(guc::THREADS.get(), |threads| threads.value() as i32);
-            refuse_value("batch_size", batch_size, 1, MAX_BATCH)?;
+            refuse_value("batch_size", batch_size, 1, guc::MAX_BATCH_SIZE)?;
             refuse_value("threads", threads, 1, guc::MAX_THREADS)?;
             Ok(Self {
                 target: Oid::from(needed(fcinfo, 0, "target")?.value() as u32),
@@ -150,7 +148,13 @@ impl Run {
     fn survey(&mut self) -> Result<Vec<Region>> {
         self.show("counting");
         let mut regions = Vec::new();
-        for table in self.transaction(|run, spi| run.tables(spi))? {
+        let tables = self.transaction(|run, spi| {
+            let tables = fill::tables_with_rows(spi, run.job.target, true)?;
+            // Also where there are no rows, what is wrong with the columns is said.
+            run.open(run.job.target)?;
+            Ok(tables)
+        })?;
+        for table in tables {
             let mut first = 0;
             loop {
                 let counted = self.transaction(|run, spi| run.count(spi, table, first))?;
@@ -172,33 +176,6 @@ impl Run {
             spi.commit();
             Ok(result)
         })
-    }
-
-    /// The tables with rows of their own: the one that is named, its partitions and its children.
-    fn tables(&self, spi: &Spi) -> Result<Vec<Oid>> {
-        let target = self.job.target;
-        let found = spi.execute(&format!(
-            "WITH RECURSIVE tree AS (SELECT {target}::pg_catalog.oid AS oid \
-             UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i, tree \
-             WHERE i.inhparent OPERATOR(pg_catalog.=) tree.oid) \
-             SELECT c.oid, c.relkind FROM pg_catalog.pg_class AS c, tree WHERE c.oid OPERATOR(pg_catalog.=) tree.oid"
-        ))?;
-        if found.len() == 0 {
-            // The message that it is gone.
-            spi::qualified(target)?;
-        }
-        let mut tables = Vec::new();
-        for row in 0..found.len() {
-            let value = |column| found.value(row, column).map_or(0, |value| value.value());
-            let table = Oid::from(value(1) as u32);
-            match value(2) as u8 {
-                // Also where all rows are elsewhere, what is wrong with the columns is said.
-                pg_sys::RELKIND_PARTITIONED_TABLE => drop(self.open(table)?),
-                pg_sys::RELKIND_RELATION => tables.push(table),
-                _ => return Err(not_a_table(table)),
-            }
-        }
-        Ok(tables)
     }
 
     fn open(&self, table: Oid) -> Result<Table> {
@@ -312,10 +289,4 @@ fn wait(duration: Duration) {
         check_for_interrupts();
         std::thread::sleep(Duration::from_millis(20));
     }
-}
-
-fn not_a_table(relation: Oid) -> Report {
-    let message = format!("\"{}\" is not a table", table_name(relation));
-    Report::new(PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE, message)
-        .detail("Vectors can be stored in ordinary and partitioned tables, not in views and foreign tables.")
 }

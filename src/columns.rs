@@ -93,7 +93,9 @@ impl Source {
         match self.kind {
             Kind::Text => format!("{name} IS NOT NULL"),
             Kind::Array => {
-                format!("EXISTS (SELECT FROM pg_catalog.unnest({name}) AS element WHERE element IS NOT NULL)")
+                format!(
+                    "{name} IS NOT NULL AND EXISTS (SELECT FROM pg_catalog.unnest({name}) AS e WHERE e IS NOT NULL)"
+                )
             }
         }
     }

@@ -81,6 +81,11 @@ impl Table {
         })
     }
 
+    /// The vector column's number.
+    pub fn embedding_number(&self) -> i16 {
+        self.columns.embedding
+    }
+
     /// The condition that a row has a text.
     pub fn has_text(&self) -> String {
         let sources = self.columns.sources.iter().zip(&self.sources);
@@ -91,6 +96,12 @@ impl Table {
     /// The condition that a row lacks its vector.
     pub fn is_missing(&self) -> String {
         format!("({} IS NULL AND {})", self.embedding, self.has_text())
+    }
+
+    /// The same as far as the condition of an index can tell.
+    pub fn is_missing_for_index(&self) -> String {
+        let sources: Vec<_> = self.sources.iter().map(|name| format!("{name} IS NOT NULL")).collect();
+        format!("{} IS NULL AND ({})", self.embedding, sources.join(" OR "))
     }
 
     /// The condition that a row has a vector or should have one.
@@ -107,6 +118,17 @@ impl Table {
     /// How many rows of the table, children left aside, meet `condition`.
     pub fn count(&self, spi: &Spi, condition: &str) -> Result<i64> {
         spi.number(&format!("SELECT pg_catalog.count(*) FROM ONLY {} WHERE {condition}", self.name))
+    }
+
+    /// Where at most `limit` of the rows lie that meet `condition`.
+    pub fn places(&self, spi: &Spi, condition: &str, limit: usize) -> Result<Vec<Place>> {
+        let sql = format!("SELECT ctid FROM ONLY {} WHERE {condition} LIMIT {limit}", self.name);
+        let rows = spi.execute(&sql)?;
+        // SAFETY: a ctid is a tid, and never null.
+        Ok((0..rows.len())
+            .filter_map(|row| rows.value(row, 1))
+            .map(|place| unsafe { block_and_number(place) })
+            .collect())
     }
 
     /// Gives at most `limit` of the rows that meet `condition` the vectors of their present texts. Rows that others
@@ -150,6 +172,43 @@ impl Table {
         }
         Ok(filled)
     }
+}
+
+/// The tables that the rows of `target` are in: itself, or its partitions; with `children`, those that inherit from it
+/// too.
+///
+/// # Errors
+/// 42P01 if it is gone, 42809 if it, or one of them, is something else than a table.
+pub fn tables_with_rows(spi: &Spi, target: Oid, children: bool) -> Result<Vec<Oid>> {
+    let found = spi.execute(&format!(
+        "WITH RECURSIVE tree AS (SELECT {target}::pg_catalog.oid AS oid \
+         UNION SELECT i.inhrelid FROM tree \
+         JOIN pg_catalog.pg_inherits AS i ON i.inhparent OPERATOR(pg_catalog.=) tree.oid \
+         JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) i.inhrelid \
+         WHERE c.relispartition OR {children}) \
+         SELECT c.oid, c.relkind FROM pg_catalog.pg_class AS c JOIN tree ON tree.oid OPERATOR(pg_catalog.=) c.oid"
+    ))?;
+    if found.len() == 0 {
+        // Says that it is gone.
+        spi::qualified(target)?;
+    }
+    let mut tables = Vec::new();
+    for row in 0..found.len() {
+        let value = |column| found.value(row, column).map_or(0, |value| value.value());
+        let table = Oid::from(value(1) as u32);
+        match value(2) as u8 {
+            pg_sys::RELKIND_PARTITIONED_TABLE => {}
+            pg_sys::RELKIND_RELATION => tables.push(table),
+            _ => return Err(not_a_table(table)),
+        }
+    }
+    Ok(tables)
+}
+
+fn not_a_table(relation: Oid) -> Report {
+    let message = format!("\"{}\" is not a table", table_name(relation));
+    Report::new(PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE, message)
+        .detail("Vectors can be stored in ordinary and partitioned tables, not in views and foreign tables.")
 }
 
 /// # Safety

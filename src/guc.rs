@@ -1,6 +1,7 @@
 //! The settings. They change speed and strictness, never a vector.
 
 use std::ffi::{CStr, CString};
+use std::time::Duration;
 
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 
@@ -27,7 +28,30 @@ pub static MODEL_DIRECTORY: GucSetting<Option<CString>> = GucSetting::<Option<CS
 pub static RUNTIME_LIBRARY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 
 pub const MAX_THREADS: i32 = 64;
+/// How many rows are locked at once, and how much work a crash may undo, is bounded.
+pub const MAX_BATCH_SIZE: i32 = 10_000;
+/// An hour.
+const MAX_NAPTIME: i32 = 3_600_000;
 const MAX_MEMO_SIZE: i32 = 1000;
+
+/// Threads of the background worker.
+pub static WORKER_THREADS: GucSetting<i32> = GucSetting::<i32>::new(1);
+/// Small, so that a row that has just been written does not wait for many others.
+pub static WORKER_BATCH_SIZE: GucSetting<i32> = GucSetting::<i32>::new(64);
+/// In milliseconds. A vector comes half of it later on average.
+pub static WORKER_NAPTIME: GucSetting<i32> = GucSetting::<i32>::new(500);
+
+pub fn worker_threads() -> usize {
+    WORKER_THREADS.get() as usize
+}
+
+pub fn worker_batch_size() -> usize {
+    WORKER_BATCH_SIZE.get() as usize
+}
+
+pub fn worker_naptime() -> Duration {
+    Duration::from_millis(WORKER_NAPTIME.get() as u64)
+}
 
 pub fn threads() -> usize {
     THREADS.get() as usize
@@ -77,6 +101,36 @@ pub fn init() {
             GucFlags::SUPERUSER_ONLY,
         );
     }
+    GucRegistry::define_int_guc(
+        c"pg_embed.worker_threads",
+        c"Sets the number of threads of each background worker",
+        c"There is one worker in each database that watches a column.",
+        &WORKER_THREADS,
+        1,
+        MAX_THREADS,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"pg_embed.worker_batch_size",
+        c"Sets the number of rows that a background worker embeds in one transaction",
+        c"They are locked as long as that takes.",
+        &WORKER_BATCH_SIZE,
+        1,
+        MAX_BATCH_SIZE,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"pg_embed.worker_naptime",
+        c"Sets how long a background worker waits before it looks for rows again",
+        c"It does not wait while there are rows to embed.",
+        &WORKER_NAPTIME,
+        10,
+        MAX_NAPTIME,
+        GucContext::Sighup,
+        GucFlags::UNIT_MS,
+    );
     reserve_prefix();
 }
 

@@ -9,6 +9,8 @@ mod columns;
 mod fill;
 mod functions;
 mod guc;
+mod launcher;
+mod process;
 mod progress;
 mod report;
 mod rows;
@@ -16,6 +18,8 @@ mod spi;
 mod text;
 mod trigger;
 mod vector;
+mod watch;
+mod worker;
 
 pgrx::pg_module_magic!();
 
@@ -25,4 +29,5 @@ pgrx::pg_module_magic!();
 pub extern "C-unwind" fn _PG_init() {
     guc::init();
     backend::preload();
+    launcher::init();
 }

@@ -46,6 +46,21 @@ impl Report {
         Self { message: message.into(), detail: Some(reason), ..self }
     }
 
+    /// The first two characters of the SQLSTATE.
+    pub fn class(&self) -> String {
+        let code = self.sqlstate as u32;
+        // Each character takes six bits, counted from the digit zero.
+        [code, code >> 6].iter().map(|bits| char::from((bits & 0x3f) as u8 + b'0')).collect()
+    }
+
+    /// Message and detail on one line.
+    pub fn to_line(&self) -> String {
+        match &self.detail {
+            Some(detail) => format!("{}: {detail}", self.message),
+            None => self.message.clone(),
+        }
+    }
+
     /// Ends the statement. The stack unwinds first, so everything on it is dropped.
     pub fn raise(self) -> ! {
         self.log(PgLogLevel::ERROR);
