@@ -30,7 +30,7 @@ MODELDEST = $(DESTDIR)$(SHAREDIR)/pg_embed/$(MODEL)
 # `install` unlinks the old file first: a server that has it mapped keeps its own copy.
 put = cmp -s $(2) "$(3)" || install -D -m $(1) $(2) "$(3)"
 
-.PHONY: build deps check-pg-config install install-with-sudo uninstall test demo bench lint clean
+.PHONY: build deps test-deps check-pg-config install install-with-sudo uninstall test demo bench lint clean
 # `test` and `demo` rely on their prerequisites being made in order.
 .NOTPARALLEL:
 
@@ -39,6 +39,9 @@ build: check-pg-config
 
 deps:
 	@scripts/deps.sh
+
+test-deps: deps
+	@scripts/test-deps.sh
 
 check-pg-config:
 	@[ -n "$(PG_CONFIG_PATH)" ] || { echo "no $(PG_CONFIG): run make deps, or set PG_CONFIG" >&2; exit 1; }
@@ -66,7 +69,7 @@ uninstall: check-pg-config
 	@for d in "$(LIBDEST)/pg_embed" "$(MODELDEST)/1_Pooling" "$(MODELDEST)" "$(DESTDIR)$(SHAREDIR)/pg_embed"; do \
 		[ ! -d "$$d" ] || rmdir --ignore-fail-on-non-empty "$$d"; done
 
-test: deps build install-with-sudo
+test: deps test-deps build install-with-sudo
 	@tests/run.sh
 
 demo: deps build install-with-sudo

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # as-server-user.sh SCRIPT [ARGS]: runs SCRIPT (a path inside the project) in a temporary copy of
-# tests/ and examples/, and removes the copy afterwards.
+# tests/, examples/ and deps/clients/, and removes the copy afterwards.
 # PostgreSQL refuses to run as root, so root's call becomes one as user postgres; the copy is there
 # because that user may not be able to read the clone. Passes on PG_CONFIG, ROWS, CATALOG and BENCH_TEXTS.
 set -euo pipefail
@@ -26,8 +26,9 @@ cleanup() {
 }
 trap cleanup EXIT
 
-for folder in tests examples; do
-    [ ! -d "$root/$folder" ] || cp -R "$root/$folder" "$dir/"
+mkdir "$dir/deps"
+for folder in tests examples deps/clients; do
+    [ ! -d "$root/$folder" ] || cp -R "$root/$folder" "$dir/$folder"
 done
 # The files that the user names are copied for the same reason.
 for name in CATALOG BENCH_TEXTS; do

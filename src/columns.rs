@@ -37,16 +37,34 @@ impl Columns {
     /// Looks the columns up by name. `vector` is pgvector's type.
     ///
     /// # Errors
-    /// 42703 for a column that the table does not have, 42804 for one of the wrong type, 42P10 for a generated one.
+    /// 42703 for a column that the table does not have, 42804 for one of the wrong type.
     pub fn resolve<N: AsRef<CStr>>(table: Oid, embedding: &CStr, sources: &[N], vector: Oid) -> Result<Self> {
         let number = number(table, embedding)?;
         check_vector(table, embedding, number, vector)?;
         let source = |name: &N| {
             let (name, number) = (name.as_ref(), self::number(table, name.as_ref())?);
-            refuse_generated(table, name, number)?;
             Ok(Source { number, kind: kind(table, name, number)? })
         };
         Ok(Self { embedding: number, sources: sources.iter().map(source).collect::<Result<_>>()? })
+    }
+
+    /// Fails if PostgreSQL computes the column: such columns cannot be written, and get their values only after triggers
+    /// have run.
+    ///
+    /// # Errors
+    /// 42P10, and 42703.
+    pub fn refuse_generated(table: Oid, name: &CStr) -> Result<()> {
+        // SAFETY: a catalogue lookup of a column that exists.
+        if unsafe { pg_sys::get_attgenerated(table, number(table, name)?) } == 0 {
+            return Ok(());
+        }
+        let message =
+            format!("column \"{}\" of relation \"{}\" is generated", name.to_string_lossy(), table_name(table));
+        Err(Report::new(PgSqlErrorCode::ERRCODE_INVALID_COLUMN_REFERENCE, message)
+            .detail("PostgreSQL computes it itself, after triggers have run.")
+            .hint(
+                "Name the columns that it is generated from as sources; a generated vector column needs nothing else.",
+            ))
     }
 
     /// The text of a row: its values joined by a space, NULLs left out; `None` if all are NULL. `value` gives the
@@ -166,7 +184,7 @@ fn wrong_type(table: Oid, name: &CStr, detail: String, hint: String) -> Report {
 fn check_vector(table: Oid, name: &CStr, number: i16, vector: Oid) -> Result<()> {
     let (found, modifier) = column_type(table, number);
     if found == vector && modifier == DIMENSIONS as i32 {
-        return refuse_generated(table, name, number);
+        return Ok(());
     }
     let found = match modifier {
         dimensions if found == vector && dimensions > 0 => format!("vector({dimensions})"),
@@ -180,18 +198,6 @@ fn check_vector(table: Oid, name: &CStr, number: i16, vector: Oid) -> Result<()>
         format!("Its type is {found}, expected vector({DIMENSIONS})."),
         format!("ALTER TABLE {table_name} ALTER COLUMN {quoted} TYPE vector({DIMENSIONS}), or name another column."),
     ))
-}
-
-fn refuse_generated(table: Oid, name: &CStr, number: i16) -> Result<()> {
-    // SAFETY: a catalogue lookup of a column that exists.
-    if unsafe { pg_sys::get_attgenerated(table, number) } == 0 {
-        return Ok(());
-    }
-    let message =
-        format!("column \"{}\" of relation \"{}\" is a generated column", name.to_string_lossy(), table_name(table));
-    Err(Report::new(PgSqlErrorCode::ERRCODE_INVALID_COLUMN_REFERENCE, message)
-        .detail("PostgreSQL computes generated columns after triggers have run, and lets nobody write them.")
-        .hint("Name the columns that it is generated from, or make the vector column a generated one."))
 }
 
 fn kind(table: Oid, name: &CStr, number: i16) -> Result<Kind> {

@@ -9,7 +9,7 @@ use crate::backend::{self, check_for_interrupts};
 use crate::fill::Choice;
 use crate::report::{self, Report, Result};
 use crate::rows::Rows;
-use crate::{backfill, guc, text, trigger, vector, watch};
+use crate::{backfill, guc, status, text, trigger, vector, verify, watch};
 
 /// Exports a function in PostgreSQL's calling convention, version 1. Functions are STRICT unless their bodies check for
 /// nulls, so no argument is null.
@@ -40,6 +40,9 @@ sql_function!(embed_info, pg_finfo_embed_info, info);
 sql_function!(embed_backfill, pg_finfo_embed_backfill, backfill::backfill);
 sql_function!(embed_watch, pg_finfo_embed_watch, watch::watch);
 sql_function!(embed_unwatch, pg_finfo_embed_unwatch, watch::unwatch);
+sql_function!(embed_verify, pg_finfo_embed_verify, verify::verify);
+sql_function!(embed_count, pg_finfo_embed_count, status::count);
+sql_function!(embed_get_progress, pg_finfo_embed_get_progress, status::progress);
 sql_function!(embed_trigger, pg_finfo_embed_trigger, trigger::embed);
 sql_function!(embed_mark_trigger, pg_finfo_embed_mark_trigger, trigger::mark);
 

@@ -15,9 +15,11 @@ mod progress;
 mod report;
 mod rows;
 mod spi;
+mod status;
 mod text;
 mod trigger;
 mod vector;
+mod verify;
 mod watch;
 mod worker;
 

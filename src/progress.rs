@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use pgrx::pg_sys;
@@ -54,6 +54,7 @@ fn directory() -> PathBuf {
 impl Board {
     #[allow(unsafe_code)]
     pub fn new() -> Self {
+        remove_leftovers();
         // SAFETY: set when the process starts, and when it connects to its database.
         let (pid, started, database) =
             unsafe { (pg_sys::MyProcPid, pg_sys::MyStartTimestamp, pg_sys::MyDatabaseId.to_u32()) };
@@ -77,6 +78,22 @@ impl Drop for Board {
     fn drop(&mut self) {
         // Where it cannot be removed, it is told by its times.
         let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Removes the files of processes that were killed.
+fn remove_leftovers() {
+    let is_gone = |path: &Path| {
+        let pid = path.file_stem().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+        // SAFETY: a lookup in shared memory; null for a process that is not there.
+        #[allow(unsafe_code)]
+        pid.is_none_or(|pid| unsafe { pg_sys::BackendPidGetProc(pid) }.is_null())
+    };
+    for file in fs::read_dir(directory()).into_iter().flatten().flatten() {
+        if is_gone(&file.path()) {
+            // Another process may be removing it too.
+            let _ = fs::remove_file(file.path());
+        }
     }
 }
 

@@ -51,6 +51,16 @@ impl Spi {
         Ok(self.execute(sql)?.value(0, 1).map_or(0, |value| value.value() as i64))
     }
 
+    /// Runs a query whose rows are fetched piece by piece.
+    pub fn cursor(&self, sql: &str) -> Result<Cursor<'_>> {
+        let plan = self.prepare(sql, [])?;
+        // SAFETY: a plan of a query without parameters; the portal gets a name of its own.
+        let portal = unsafe {
+            pg_sys::SPI_cursor_open(std::ptr::null(), plan.plan, std::ptr::null_mut(), std::ptr::null(), true)
+        };
+        Ok(Cursor { portal, spi: PhantomData })
+    }
+
     /// Prepares a statement that is run more than once, with parameters of these types.
     pub fn prepare<const N: usize>(&self, sql: &str, types: [Oid; N]) -> Result<Plan<'_, N>> {
         let (sql, mut types) = (text::to_server(sql)?, types);
@@ -121,6 +131,25 @@ impl Found<'_> {
         let value =
             unsafe { pg_sys::SPI_getbinval(*(*self.table).vals.add(row), (*self.table).tupdesc, column, &mut null) };
         (!null).then_some(value)
+    }
+}
+
+/// A query on its way. It is closed at the end of the transaction at the latest.
+pub struct Cursor<'s> {
+    portal: pg_sys::Portal,
+    spi: PhantomData<&'s Spi>,
+}
+
+impl Cursor<'_> {
+    /// The next rows, at most `limit`; none at the end. What was fetched before is gone then.
+    pub fn fetch(&mut self, limit: usize) -> Result<Found<'_>> {
+        // SAFETY: an open portal. The rows of the last call, if any, are no longer referred to, as this borrows the
+        // cursor.
+        unsafe {
+            pg_sys::SPI_freetuptable(pg_sys::SPI_tuptable);
+            pg_sys::SPI_cursor_fetch(self.portal, true, limit as _);
+            Ok(Found { table: pg_sys::SPI_tuptable, count: pg_sys::SPI_processed as usize, spi: PhantomData })
+        }
     }
 }
 

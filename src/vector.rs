@@ -32,6 +32,19 @@ pub fn to_datum(components: ArrayView1<f32>) -> Datum {
     }
 }
 
+/// The components of a `vector` datum.
+///
+/// # Safety
+/// `datum` is a non-null `vector`; the result lives as long as the memory context of the call.
+pub unsafe fn components<'call>(datum: Datum) -> &'call [f32] {
+    // SAFETY: the caller's promise; detoasting leaves the datum, aligned to 4, or copies it into the call's context.
+    unsafe {
+        let start: *const u8 = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast();
+        let dimensions = start.add(4).cast::<i16>().read();
+        slice::from_raw_parts(start.add(HEADER).cast::<f32>(), dimensions as usize)
+    }
+}
+
 /// Fails unless an array of `count` vectors of `dimensions` components fits into one datum.
 pub fn check_array_size(count: usize, dimensions: usize) -> Result<()> {
     let most = MAX_DATUM / (HEADER + dimensions * size_of::<f32>() + size_of::<Datum>());

@@ -8,7 +8,7 @@ use warnings;
 use Exporter 'import';
 use PostgreSQL::Test::Cluster;
 
-our @EXPORT = qw(start_cluster answer);
+our @EXPORT = qw(start_cluster answer launch outcome vectors_of);
 
 # Starts a cluster that has the extension in its database postgres. `conf` is appended to postgresql.conf; the other
 # parameters are those of init().
@@ -31,6 +31,38 @@ sub answer
 	my ($session, $query) = @_;
 	my $answer = $session->query($query);
 	return $answer =~ s/(^|\n)(background_psql: QUERY_SEPARATOR.*)?\n*\z//r;
+}
+
+# Starts a statement in a background session and does not wait for its end.
+sub launch
+{
+	my ($session, $query) = @_;
+	$session->query_until(qr/launched/, "\\echo launched\n$query;\n");
+	return;
+}
+
+# Waits for its end; gives what the session has said on stderr since the last time.
+sub outcome
+{
+	my ($session) = @_;
+	$session->query('SELECT 1');
+	my $said = $session->{stderr} =~ s/background_psql: QUERY_SEPARATOR \d+:\n//gr;
+	$session->{stderr} = '';
+	return $said;
+}
+
+# A query for "rows|vectors|wrong": how many rows of `table` have a vector in the column `embedding`, and how many of
+# these are not that of the row's text, which is made of the elements of `texts`, a text[].
+sub vectors_of
+{
+	my ($table, $embedding, $texts) = @_;
+	return qq{
+		WITH seen AS MATERIALIZED (SELECT row_number() OVER () AS n, $embedding AS vector,
+				(SELECT string_agg(x, ' ' ORDER BY o) FROM unnest($texts) WITH ORDINALITY AS u (x, o)) AS text FROM $table),
+			fresh AS (SELECT u.* FROM (SELECT embed_texts(array_agg(text ORDER BY n)) AS v FROM seen) AS s,
+				unnest(v) WITH ORDINALITY AS u (fresh, n))
+		SELECT count(*), count(vector), count(*) FILTER (WHERE coalesce(vector <-> fresh > 1e-4, vector IS NOT NULL))
+			FROM seen LEFT JOIN fresh USING (n)};
 }
 
 1;

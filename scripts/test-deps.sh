@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Brings the clients that tests/t/030_clients.pl runs, and only what is missing: psycopg 3, the PostgreSQL JDBC driver
+# with a JDK, node-postgres. From the distribution's packages where it has them, else below deps/clients.
+set -euo pipefail
+
+clients=$(cd "$(dirname "$0")/.." && pwd)/deps/clients
+psycopg=3.3.9
+node_pg=8.23.1
+
+sudo=()
+[ "$(id -u)" = 0 ] || sudo=(sudo)
+# Root's tests run as user postgres, who cannot run what is in root's home directory.
+tester=()
+[ "$(id -u)" != 0 ] || tester=(runuser -u postgres --)
+
+say() { echo "==> $*"; }
+die() { echo "test-deps: $*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+as_tester() { (cd / && "${tester[@]}" "$@") >/dev/null 2>&1; }
+
+updated=
+apt_update() {
+    [ -z "$updated" ] || return 0
+    have apt-get || die "there is no apt-get: install psycopg 3 for /usr/bin/python3, the PostgreSQL JDBC driver as /usr/share/java/postgresql.jar, a JDK and node-postgres by hand"
+    say "apt-get update"
+    "${sudo[@]}" apt-get update -q || die "apt-get update failed: check the network and the apt sources"
+    updated=1
+}
+
+# Whether apt could install the packages beside what there is.
+installable() { apt-get install -s -q --no-install-recommends "$@" >/dev/null 2>&1; }
+
+apt_install() {
+    apt_update
+    say "apt-get install $*"
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" ||
+        die "could not install: $*"
+}
+
+# --- psycopg, for the distribution's own Python: another one that comes first in PATH does not see its packages
+
+has_psycopg() { PYTHONPATH=$clients/python /usr/bin/python3 -c 'import psycopg; psycopg.ClientCursor' >/dev/null 2>&1; }
+
+if ! has_psycopg; then
+    apt_update
+    if installable python3-psycopg; then
+        apt_install python3-psycopg
+    else
+        /usr/bin/python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip
+        say "pip install psycopg==$psycopg"
+        rm -rf "$clients/python"
+        /usr/bin/python3 -m pip install -q --target "$clients/python" "psycopg[binary]==$psycopg" ||
+            die "pip could not install psycopg==$psycopg"
+    fi
+    has_psycopg || die "/usr/bin/python3 finds no psycopg 3.1 or newer"
+fi
+say "psycopg: present"
+
+# --- the JDBC driver, and a Java that can run a source file
+
+has_driver() { [ -f /usr/share/java/postgresql.jar ]; }
+has_java() { as_tester sh -c 'java --list-modules | grep -q jdk.compiler'; }
+
+packages=()
+has_driver || packages+=(libpostgresql-jdbc-java)
+has_java || packages+=(default-jdk-headless)
+if [ ${#packages[@]} -gt 0 ]; then
+    apt_install "${packages[@]}"
+    has_driver || die "there is no /usr/share/java/postgresql.jar"
+    has_java || die "the java in PATH is older than 11 or no JDK"
+fi
+say "JDBC driver: present"
+
+# --- node-postgres
+
+has_node() { as_tester node -e 0; }
+
+# Up to version 7, pg never gets connected with Node.js 14 or newer.
+has_node_pg() {
+    has_node && NODE_PATH=$clients/node_modules:/usr/share/nodejs node -e '
+        require("pg");
+        const works = parseInt(require("pg/package.json").version) >= 8 || parseInt(process.versions.node) < 14;
+        process.exit(works ? 0 : 1)' >/dev/null 2>&1
+}
+
+if ! has_node_pg; then
+    apt_update
+    packages=(node-pg)
+    has_node || packages+=(nodejs)
+    # Debian's node-pg does not go with a Node.js package from elsewhere; such a one has npm.
+    ! installable "${packages[@]}" || apt_install "${packages[@]}"
+    if ! has_node_pg; then
+        has_node || apt_install nodejs
+        have npm || apt_install npm
+        say "npm install pg@$node_pg"
+        rm -rf "$clients/node_modules"
+        npm install --prefix "$clients" --no-save --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error \
+            "pg@$node_pg" || die "npm could not install pg@$node_pg"
+    fi
+    has_node_pg || die "node finds no module pg"
+fi
+say "node-postgres: present"
