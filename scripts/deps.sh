@@ -14,12 +14,7 @@ arch=$(uname -m)
 pg_config=${PG_CONFIG:-pg_config}
 export PATH=$HOME/.cargo/bin:$PATH
 
-sudo=()
-[ "$(id -u)" = 0 ] || sudo=(sudo)
-
-say() { echo "==> $*"; }
-die() { echo "deps: $*" >&2; exit 1; }
-have() { command -v "$1" >/dev/null 2>&1; }
+. "$root/scripts/apt.sh"
 
 tmp=$(mktemp -d /tmp/pg_embed-deps.XXXXXX)
 trap 'rm -rf "$tmp"' EXIT
@@ -44,23 +39,6 @@ model_matches() {
 }
 
 # --- system packages
-
-updated=
-apt_update() {
-    [ -z "$updated" ] || return 0
-    say "apt-get update"
-    "${sudo[@]}" apt-get update -q || die "apt-get update failed: check the network and the apt sources, then run make deps again"
-    updated=1
-}
-
-apt_install() {
-    have apt-get || die "these packages are missing and there is no apt-get to install them: $*"
-    [ "$(id -u)" = 0 ] || have sudo || die "install these packages as root, then run make deps again: $*"
-    apt_update
-    say "apt-get install $*"
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" ||
-        die "could not install: $*"
-}
 
 has_server() {
     have "$pg_config" && [ -x "$("$pg_config" --bindir)/postgres" ]

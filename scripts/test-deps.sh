@@ -3,46 +3,28 @@
 # with a JDK, node-postgres. From the distribution's packages where it has them, else below deps/clients.
 set -euo pipefail
 
-clients=$(cd "$(dirname "$0")/.." && pwd)/deps/clients
+root=$(cd "$(dirname "$0")/.." && pwd)
+clients=$root/deps/clients
 psycopg=3.3.9
 node_pg=8.23.1
 
-sudo=()
-[ "$(id -u)" = 0 ] || sudo=(sudo)
+. "$root/scripts/apt.sh"
+
 # Root's tests run as user postgres, who cannot run what is in root's home directory.
 tester=()
 [ "$(id -u)" != 0 ] || tester=(runuser -u postgres --)
 
-say() { echo "==> $*"; }
-die() { echo "test-deps: $*" >&2; exit 1; }
-have() { command -v "$1" >/dev/null 2>&1; }
-
 as_tester() { (cd / && "${tester[@]}" "$@") >/dev/null 2>&1; }
-
-updated=
-apt_update() {
-    [ -z "$updated" ] || return 0
-    have apt-get || die "there is no apt-get: install psycopg 3 for /usr/bin/python3, the PostgreSQL JDBC driver as /usr/share/java/postgresql.jar, a JDK and node-postgres by hand"
-    say "apt-get update"
-    "${sudo[@]}" apt-get update -q || die "apt-get update failed: check the network and the apt sources"
-    updated=1
-}
 
 # Whether apt could install the packages beside what there is.
 installable() { apt-get install -s -q --no-install-recommends "$@" >/dev/null 2>&1; }
-
-apt_install() {
-    apt_update
-    say "apt-get install $*"
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" ||
-        die "could not install: $*"
-}
 
 # --- psycopg, for the distribution's own Python: another one that comes first in PATH does not see its packages
 
 has_psycopg() { PYTHONPATH=$clients/python /usr/bin/python3 -c 'import psycopg; psycopg.ClientCursor' >/dev/null 2>&1; }
 
 if ! has_psycopg; then
+    have apt-get || die "there is no apt-get: install psycopg 3 for /usr/bin/python3, the PostgreSQL JDBC driver as /usr/share/java/postgresql.jar, a JDK and node-postgres by hand"
     apt_update
     if installable python3-psycopg; then
         apt_install python3-psycopg
