@@ -221,7 +221,7 @@ fn kind(table: Oid, name: &CStr, number: i16) -> Result<Kind> {
                 "Its type is {}, expected text, varchar, a domain over them, or an array of them.",
                 type_name(found)
             ),
-            "Name columns with text, or a generated text column's own sources.".to_owned(),
+            "Name columns with text.".to_owned(),
         )),
     }
 }

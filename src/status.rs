@@ -49,18 +49,12 @@ pub unsafe fn progress(fcinfo: FunctionCallInfo) -> Result<Datum> {
 /// As for all SQL functions.
 pub unsafe fn count(fcinfo: FunctionCallInfo) -> Result<Datum> {
     // SAFETY: the caller's promise.
-    let (target, counted) = unsafe {
-        let target = Oid::from(needed(fcinfo, 0, "target")?.value() as u32);
-        (target, count_rows(fcinfo, target))
-    };
+    let counted = unsafe { count_rows(fcinfo, Oid::from(needed(fcinfo, 0, "target")?.value() as u32)) };
     // SAFETY: the function is declared to return a table.
     let mut rows = unsafe { Rows::begin(fcinfo) }?;
     match counted {
         Ok([all, embedded, missing]) => rows.push([Some(all), Some(embedded), Some(missing), None]),
-        Err(report) => {
-            let problem = format!("table \"{}\": {}", table_name(target), report.to_line());
-            rows.push([None, None, None, Some(text::to_datum(&problem))]);
-        }
+        Err(report) => rows.push([None, None, None, Some(text::to_datum(&report.to_line()))]),
     }
     Ok(Datum::from(0))
 }
