@@ -13,7 +13,7 @@ use pgrx::pg_sys::{self, Datum, FunctionCallInfo, Oid};
 
 use crate::backend::check_for_interrupts;
 use crate::columns::{table_name, vector_type};
-use crate::fill::{self, Choice, Condition, Table};
+use crate::fill::{self, Choice, Condition, Filled, Table};
 use crate::functions::{choice, needed, optional, refuse_value};
 use crate::guc;
 use crate::progress::{Board, Entry, Rate};
@@ -131,6 +131,11 @@ impl Run {
             }
             regions = self.survey()?;
         }
+        // What the caller does next is no concern of ours.
+        spi::connect(|spi| {
+            spi.commit(true);
+            Ok(())
+        })?;
         self.conclude(regions.iter().map(|region| region.rows).sum());
         Ok(())
     }
@@ -173,13 +178,17 @@ impl Run {
         check_for_interrupts();
         spi::connect(|spi| {
             let result = body(self, spi)?;
-            spi.commit();
+            spi.commit(false);
             Ok(result)
         })
     }
 
-    fn open(&self, table: Oid) -> Result<Table> {
-        Table::open(table, &self.job.choice, self.job.vector)
+    /// Opens the target or a part of it; `None` for a part that was dropped meanwhile.
+    fn open(&self, table: Oid) -> Result<Option<Table>> {
+        match Table::open(table, &self.job.choice, self.job.vector) {
+            Err(report) if report.is_undefined_table() && table != self.job.target => Ok(None),
+            opened => opened.map(Some),
+        }
     }
 
     fn condition(&self, table: &Table) -> String {
@@ -193,7 +202,7 @@ impl Run {
 
     /// Counts what is to be done in the region that begins at block `first`; `None` at the end of the table.
     fn count(&self, spi: &Spi, table: Oid, first: u32) -> Result<Option<Region>> {
-        let open = self.open(table)?;
+        let Some(open) = self.open(table)? else { return Ok(None) };
         let blocks = open.blocks(spi)?;
         if first >= blocks {
             return Ok(None);
@@ -209,7 +218,7 @@ impl Run {
         let mut after = (region.first, 0);
         loop {
             let filled = self.transaction(|run, spi| {
-                let open = run.open(region.table)?;
+                let Some(open) = run.open(region.table)? else { return Ok(Filled::default()) };
                 let condition = Condition::InRange(run.condition(&open), after, region.end);
                 let filled = open.fill(spi, &condition, run.job.batch_size, run.job.threads)?;
                 // SAFETY: reads a variable of this process; 0 if nothing was written.

@@ -53,6 +53,10 @@ impl Report {
         [code, code >> 6].iter().map(|bits| char::from((bits & 0x3f) as u8 + b'0')).collect()
     }
 
+    pub fn is_undefined_table(&self) -> bool {
+        self.sqlstate == PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE
+    }
+
     /// Message and detail on one line.
     pub fn to_line(&self) -> String {
         match &self.detail {

@@ -71,14 +71,17 @@ impl Spi {
         Ok(Plan { plan, spi: PhantomData })
     }
 
-    /// Ends the transaction and begins another, in which each statement sees what others have committed.
-    pub fn commit(&self) {
+    /// Ends the transaction and begins another: one in which each statement sees what others have committed, or, with
+    /// `as_set`, one of the isolation that the session's settings ask for.
+    pub fn commit(&self, as_set: bool) {
         // SAFETY: PostgreSQL refuses where the caller is atomic. A transaction that has just begun has no snapshot, so
         // its isolation can still be chosen. What is stored out of line can only be read while there is a snapshot.
         unsafe {
             pg_sys::SPI_commit();
             pg_sys::SPI_start_transaction();
-            pg_sys::XactIsoLevel = pg_sys::XACT_READ_COMMITTED as i32;
+            if !as_set {
+                pg_sys::XactIsoLevel = pg_sys::XACT_READ_COMMITTED as i32;
+            }
             pg_sys::EnsurePortalSnapshotExists();
         }
     }

@@ -4,8 +4,8 @@
 use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::{self, Datum, FunctionCallInfo, Oid};
 
-use crate::columns::{self, table_name};
-use crate::fill::Table;
+use crate::columns;
+use crate::fill::{self, Table};
 use crate::functions::{choice, needed, optional};
 use crate::report::{Report, Result};
 use crate::rows::Rows;
@@ -68,10 +68,10 @@ unsafe fn count_rows(fcinfo: FunctionCallInfo, target: Oid) -> Result<[Datum; 3]
         let choice = if optional(fcinfo, 2).is_some() { Some(choice(fcinfo, 1, 2)?) } else { None };
         (choice, (*(*fcinfo).flinfo).fn_oid)
     };
-    refuse_unless_readable(target)?;
+    fill::lock(target, pg_sys::ACL_SELECT, pg_sys::AccessShareLock)?;
     let (embedding, missing) = match choice {
         Some(choice) => {
-            let table = Table::open(target, &choice, columns::vector_type(called)?)?;
+            let table = Table::open_to_read(target, &choice, columns::vector_type(called)?)?;
             (spi::identifier(&choice.embedding)?, table.is_missing())
         }
         None => {
@@ -88,14 +88,4 @@ unsafe fn count_rows(fcinfo: FunctionCallInfo, target: Oid) -> Result<[Datum; 3]
         ))?;
         Ok([1, 2, 3].map(|column| found.value(0, column).unwrap_or(Datum::from(0))))
     })
-}
-
-fn refuse_unless_readable(table: Oid) -> Result<()> {
-    // SAFETY: a catalogue lookup for the current user.
-    let allowed = unsafe { pg_sys::pg_class_aclcheck(table, pg_sys::GetUserId(), pg_sys::ACL_SELECT.into()) };
-    if allowed == pg_sys::AclResult::ACLCHECK_OK {
-        return Ok(());
-    }
-    let message = format!("permission denied for table {}", table_name(table));
-    Err(Report::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message))
 }

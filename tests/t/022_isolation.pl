@@ -23,6 +23,7 @@ sub connect_as
 {
 	my ($name) = @_;
 	my $session = $node->background_psql('postgres', on_error_stop => 0);
+	$session->set_query_timer_restart;
 	$session->query("\\set VERBOSITY verbose\nSET application_name = '$name'");
 	return $session;
 }
@@ -55,10 +56,11 @@ sub meanwhile
 	$node->poll_query_until('postgres', waits('backfill', q{wait_event = 'advisory'})) or die 'the gate is open';
 	# Not committed at once, so that the backfill has begun its next batch and waits in the midst of it.
 	$change = "BEGIN; $change; SELECT pg_sleep(0.3); COMMIT" if $change =~ /^(ALTER|DROP|TRUNCATE)/;
-	launch($other, $change);
-	$node->poll_query_until('postgres', waits('other', q{(state = 'idle' OR wait_event_type = 'Lock')}))
+	launch($other, "$change; SELECT 'changed'");
+	my $changed = q{state LIKE 'idle%' AND query ~ 'changed'};
+	$node->poll_query_until('postgres', waits('other', "($changed OR wait_event_type = 'Lock')"))
 		or die "neither done nor waiting: $change";
-	my $waited = $node->safe_psql('postgres', waits('other', q{state <> 'idle'}));
+	my $waited = $node->safe_psql('postgres', waits('other', "NOT ($changed)"));
 	$holder->query('SELECT pg_advisory_unlock(1)');
 	return (outcome($backfill), outcome($other), $waited eq 't');
 }

@@ -8,7 +8,7 @@ use warnings;
 use Exporter 'import';
 use PostgreSQL::Test::Cluster;
 
-our @EXPORT = qw(start_cluster answer launch outcome vectors_of);
+our @EXPORT = qw(start_cluster answer launch outcome refusal vectors_of wait_for_vectors);
 
 # Starts a cluster that has the extension in its database postgres. `conf` is appended to postgresql.conf; the other
 # parameters are those of init().
@@ -51,6 +51,15 @@ sub outcome
 	return $said;
 }
 
+# What a statement that should fail says, with its SQLSTATE.
+sub refusal
+{
+	my ($node, $database, $sql, @params) = @_;
+	my ($status, $stdout, $stderr) =
+		$node->psql($database, "\\set VERBOSITY verbose\n$sql", on_error_stop => 0, extra_params => \@params);
+	return $stderr;
+}
+
 # A query for "rows|vectors|wrong": how many rows of `table` have a vector in the column `embedding`, and how many of
 # these are not that of the row's text, which is made of the elements of `texts`, a text[].
 sub vectors_of
@@ -63,6 +72,15 @@ sub vectors_of
 				unnest(v) WITH ORDINALITY AS u (fresh, n))
 		SELECT count(*), count(vector), count(*) FILTER (WHERE coalesce(vector <-> fresh > 1e-4, vector IS NOT NULL))
 			FROM seen LEFT JOIN fresh USING (n)};
+}
+
+# Waits until each row of `table` has a vector, if it has a text; for the parameters, see vectors_of().
+sub wait_for_vectors
+{
+	my ($node, $database, $table, $embedding, $texts) = @_;
+	return $node->poll_query_until($database,
+		"SELECT count(*) FROM $table WHERE $embedding IS NULL AND EXISTS (SELECT FROM unnest($texts) AS t WHERE t IS NOT NULL)",
+		'0');
 }
 
 1;
