@@ -120,8 +120,10 @@ CREATE VIEW embed_progress AS
 	SELECT p.pid, p.relation::regclass AS relation, p.embedding, p.phase, p.rows_total, p.rows_done, p.rows_per_second,
 		make_interval(secs => p.seconds_left) AS time_left, p.last_error, p.last_error_at
 	FROM embed_get_progress() AS p
-	JOIN pg_stat_activity AS a USING (pid, backend_start)
-	WHERE p.datid = (SELECT oid FROM pg_database WHERE datname = current_database());
+	JOIN pg_stat_activity AS a USING (pid)
+	-- A number of a process may come again; who may not see when another's process began goes by the number alone.
+	WHERE coalesce(a.backend_start, p.backend_start) = p.backend_start
+		AND p.datid = (SELECT oid FROM pg_database WHERE datname = current_database());
 
 COMMENT ON VIEW embed_progress IS
 	'backfills under way and columns that are watched, in this database: rows done since the process began with them';

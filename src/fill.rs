@@ -21,6 +21,8 @@ pub struct Choice {
 
 /// A table and its columns as they are in this transaction.
 pub struct Table {
+    table: Oid,
+    is_partitioned: bool,
     /// Name and columns as they stand in SQL.
     name: String,
     embedding: String,
@@ -88,6 +90,9 @@ impl Table {
         let name = spi::qualified(table)?;
         refuse_row_security(table)?;
         Ok(Self {
+            table,
+            // SAFETY: a catalogue lookup.
+            is_partitioned: unsafe { pg_sys::get_rel_relkind(table) } as u8 == pg_sys::RELKIND_PARTITIONED_TABLE,
             name,
             embedding: spi::identifier(&choice.embedding)?,
             sources: choice.sources.iter().map(|name| spi::identifier(name)).collect::<Result<_>>()?,
@@ -154,6 +159,20 @@ impl Table {
     /// How many rows of the table, children left aside, meet `condition`.
     pub fn count(&self, spi: &Spi, condition: &str) -> Result<i64> {
         spi.number(&format!("SELECT pg_catalog.count(*) FROM ONLY {} WHERE {condition}", self.name))
+    }
+
+    /// The partitions with the first `limit` rows that lack their vectors; an ordinary table is its own only part,
+    /// whether it has such rows or not.
+    pub fn parts_with_missing(&self, spi: &Spi, limit: usize) -> Result<Vec<Oid>> {
+        if !self.is_partitioned {
+            return Ok(vec![self.table]);
+        }
+        let rows = spi.execute(&format!(
+            "SELECT DISTINCT part FROM (SELECT tableoid AS part FROM {} WHERE {} LIMIT {limit}) AS missing",
+            self.name,
+            self.is_missing()
+        ))?;
+        Ok((0..rows.len()).filter_map(|row| rows.value(row, 1)).map(|part| Oid::from(part.value() as u32)).collect())
     }
 
     /// Where at most `limit` of the rows lie that meet `condition`.
@@ -269,6 +288,15 @@ pub fn lock(table: Oid, privilege: u32, mode: u32) -> Result<()> {
     // SAFETY: what else happens to the table before it is locked is seen after it.
     unsafe { pg_sys::LockRelationOid(table, mode as i32) };
     spi::qualified(table).map(drop)
+}
+
+/// Whether the user owns a table or has the privileges of who does; `false` for one that is not there.
+pub fn is_owner(spi: &Spi, table: Oid) -> Result<bool> {
+    let answer = spi.number(&format!(
+        "SELECT pg_catalog.pg_has_role(relowner, 'USAGE')::int::bigint FROM pg_catalog.pg_class \
+         WHERE oid OPERATOR(pg_catalog.=) {table}"
+    ))?;
+    Ok(answer == 1)
 }
 
 /// Row-level security makes rows disappear without a word: better not to begin.

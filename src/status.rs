@@ -1,6 +1,8 @@
 //! What the views `embed_progress` and `embed_status` ask for.
 #![allow(unsafe_code)]
 
+use std::collections::HashSet;
+
 use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::{self, Datum, FunctionCallInfo, Oid};
 
@@ -19,11 +21,19 @@ pub unsafe fn progress(fcinfo: FunctionCallInfo) -> Result<Datum> {
     let processes = progress::all().map_err(|e| {
         Report::new(PgSqlErrorCode::ERRCODE_IO_ERROR, format!("could not read what processes are doing: {e}"))
     })?;
+    let tables = processes.iter().flat_map(|process| &process.entries).map(|entry| entry.table);
+    let owned: HashSet<u32> = spi::connect(|spi| {
+        tables
+            .filter_map(|table| fill::is_owner(spi, Oid::from(table)).map(|own| own.then_some(table)).transpose())
+            .collect()
+    })?;
     // SAFETY: the function is declared to return a set of records.
     let mut rows = unsafe { Rows::begin(fcinfo) }?;
     let float = |value: f64| Datum::from(value.to_bits());
     for process in processes {
         for entry in process.entries {
+            // What went wrong may tell what is in a row.
+            let error = entry.error.as_deref().filter(|_| owned.contains(&entry.table));
             rows.push([
                 Some(Datum::from(process.pid)),
                 Some(Datum::from(process.started)),
@@ -35,7 +45,7 @@ pub unsafe fn progress(fcinfo: FunctionCallInfo) -> Result<Datum> {
                 Some(Datum::from(entry.done)),
                 entry.rate.map(float),
                 entry.seconds_left.map(float),
-                entry.error.as_deref().map(text::to_datum),
+                error.map(text::to_datum),
                 entry.error_at.map(Datum::from),
             ]);
         }

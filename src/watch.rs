@@ -128,12 +128,7 @@ impl Column {
     }
 
     fn refuse_unless_owner(&self, spi: &Spi) -> Result<()> {
-        let sql = format!(
-            "SELECT pg_catalog.pg_has_role(relowner, 'USAGE')::int::bigint FROM pg_catalog.pg_class \
-             WHERE oid OPERATOR(pg_catalog.=) {}",
-            self.table
-        );
-        if spi.number(&sql)? == 1 {
+        if fill::is_owner(spi, self.table)? {
             return Ok(());
         }
         let message = format!("must be owner of table \"{}\"", table_name(self.table));

@@ -67,6 +67,8 @@ fn is_only_one() -> bool {
 #[derive(Clone, PartialEq, Eq)]
 struct Watched {
     table: Oid,
+    /// The table's name for messages.
+    name: String,
     choice: Choice,
     vector: Oid,
 }
@@ -89,10 +91,12 @@ struct Trouble {
 }
 
 impl Trouble {
-    fn grow(&mut self) {
+    /// Gives how long the pause is now.
+    fn grow(&mut self) -> Duration {
         let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16)).min(LAST_PAUSE);
         self.failures += 1;
         self.until = Some(Instant::now() + pause);
+        pause
     }
 
     fn is_paused(&self) -> bool {
@@ -124,8 +128,7 @@ impl Worker {
                 }
                 Err(report) => {
                     report.warn();
-                    trouble.grow();
-                    process::nap(FIRST_PAUSE);
+                    process::nap(trouble.grow());
                     continue;
                 }
             }
@@ -173,16 +176,18 @@ fn watched(spi: &Spi) -> Result<Vec<Watched>> {
     let schema = unsafe { text::utf8(schema) }?;
     let vector = columns::vector_type(Oid::from(function.value() as u32))?;
     let found = spi.execute(&format!(
-        "SELECT w.relation::pg_catalog.oid, w.embedding, w.sources FROM {schema}.embed_watched AS w \
+        "SELECT w.relation::pg_catalog.oid, w.embedding, w.sources, c.relname::pg_catalog.text FROM {schema}.embed_watched AS w \
          JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) w.relation"
     ))?;
     let value = |row, column| found.value(row, column).unwrap_or(Datum::from(0));
     let row = |row| {
-        // SAFETY: an oid, a text and a text[], none of them null.
-        let (embedding, sources) = unsafe { (text::utf8(value(row, 2))?, text::utf8_array(value(row, 3))?) };
+        // SAFETY: an oid, a text, a text[] and a text, none of them null.
+        let (embedding, sources, name) =
+            unsafe { (text::utf8(value(row, 2))?, text::utf8_array(value(row, 3))?, text::utf8(value(row, 4))?) };
         let sources = sources.iter().flatten().map(|name| text::to_server(name)).collect::<Result<_>>()?;
         let choice = Choice { embedding: text::to_server(&embedding)?, sources };
-        Ok(Watched { table: Oid::from(value(row, 1).value() as u32), choice, vector })
+        let table = Oid::from(value(row, 1).value() as u32);
+        Ok(Watched { table, name: name.into_owned(), choice, vector })
     };
     (0..found.len()).map(row).collect()
 }
@@ -203,17 +208,13 @@ impl Column {
         if self.trouble.is_paused() {
             return false;
         }
-        let target = self.watched.table;
-        let tables = process::transaction(|| spi::connect(|spi| fill::tables_with_rows(spi, target, false)));
-        let more = tables.and_then(|tables| {
-            let mut more = false;
-            for table in tables {
-                more |= self.attend_table(table)?;
-            }
-            Ok(more)
-        });
-        match more {
-            Ok(more) => {
+        let limit = guc::worker_batch_size() + self.bad.len();
+        let tables = self.as_owner(self.watched.table, |table, spi| table.parts_with_missing(spi, limit));
+        let found = tables
+            .and_then(|tables| tables.into_iter().try_fold(0, |found, table| Ok(found + self.attend_table(table)?)));
+        match found {
+            Ok(found) => {
+                let more = found >= guc::worker_batch_size();
                 self.trouble = Trouble::default();
                 (if more { "embedding" } else { "idle" }).clone_into(&mut self.entry.phase);
                 more
@@ -227,15 +228,15 @@ impl Column {
         }
     }
 
-    /// Fills a batch of one table. Where that fails because of a row, fills it row by row.
-    fn attend_table(&mut self, table: Oid) -> Result<bool> {
+    /// Fills a batch of one table; where that fails because of a row, row by row. Gives how many rows it found.
+    fn attend_table(&mut self, table: Oid) -> Result<usize> {
         self.bad.retain(|_, trouble| !trouble.is_long_over());
         let limit = guc::worker_batch_size();
         let skip = self.skip(table);
         match self.fill(table, &skip, limit) {
             Ok(filled) => {
                 self.count(filled.filled);
-                Ok(filled.found == limit)
+                Ok(filled.found)
             }
             Err(report) if is_about_a_row(&report) => self.row_by_row(table, &skip, limit),
             Err(report) => Err(report),
@@ -259,7 +260,7 @@ impl Column {
         })
     }
 
-    fn row_by_row(&mut self, table: Oid, skip: &str, limit: usize) -> Result<bool> {
+    fn row_by_row(&mut self, table: Oid, skip: &str, limit: usize) -> Result<usize> {
         let places =
             self.as_owner(table, |open, spi| open.places(spi, &format!("{}{skip}", open.is_missing()), limit))?;
         for (block, number) in &places {
@@ -276,7 +277,7 @@ impl Column {
                 Err(report) => return Err(report),
             }
         }
-        Ok(places.len() == limit)
+        Ok(places.len())
     }
 
     /// Does something in a transaction, with the privileges of the table's owner and no others.
@@ -314,7 +315,7 @@ impl Column {
         report
             .wrapped(format!(
                 "could not embed rows of column \"{}\" of table \"{}\"",
-                self.entry.embedding, self.entry.table
+                self.entry.embedding, self.watched.name
             ))
             .warn();
     }
