@@ -61,6 +61,8 @@ pub struct Filled {
     pub found: usize,
     /// Rows that got their vector.
     pub filled: usize,
+    /// Rows that did not get it, because a trigger of the table's owner suppressed the update or took it away again.
+    pub refused: Vec<Place>,
     /// Rows of which only the first 256 tokens are in the vector.
     pub truncated: usize,
     /// Place of the last row found.
@@ -208,16 +210,23 @@ impl Table {
         }
         let vectors = batch.into_vectors();
         let mut vectors = vectors.rows().into_iter();
-        let update =
-            format!("UPDATE ONLY {} SET {} = $2 WHERE ctid OPERATOR(pg_catalog.=) $1", self.name, self.embedding);
+        let update = format!(
+            "UPDATE ONLY {} SET {} = $2 WHERE ctid OPERATOR(pg_catalog.=) $1 RETURNING ({} IS NOT NULL)::int::bigint",
+            self.name, self.embedding, self.embedding
+        );
         let update = spi.prepare(&update, [pg_sys::TIDOID, self.vector])?;
         let mut filled = Filled { found: rows.len(), truncated, ..Filled::default() };
         for (row, text) in texts.iter().enumerate() {
             let vector = text.as_ref().and_then(|_| vectors.next()).map(vector::to_datum);
-            let place = rows.value(row, 1);
-            // SAFETY: a place and a vector. The row is locked, so it is still there.
-            filled.filled += unsafe { update.execute([place, vector]) }? as usize;
-            filled.last = place.map(|place| unsafe { block_and_number(place) });
+            let Some(tid) = rows.value(row, 1) else { continue };
+            // SAFETY: a tid and a vector. The row is locked, so it is still there.
+            let (stored, place) = unsafe { (update.execute([Some(tid), vector])?, block_and_number(tid)) };
+            if stored == Some(i64::from(vector.is_some())) {
+                filled.filled += 1;
+            } else {
+                filled.refused.push(place);
+            }
+            filled.last = Some(place);
         }
         Ok(filled)
     }

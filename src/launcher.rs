@@ -72,10 +72,14 @@ pub fn refuse_unless_preloaded() -> Result<()> {
 /// Has a worker started where one is needed. Can be called while a transaction is being committed.
 pub fn wake() {
     WANTED.get().store(true, Ordering::Release);
-    let launcher = LAUNCHER.get().load(Ordering::Acquire);
+    set_latch(LAUNCHER.get().load(Ordering::Acquire));
+}
+
+/// Wakes a process, if there is one with this number.
+fn set_latch(pid: i32) {
     // SAFETY: gives null for a process that is gone; an entry of shared memory has a latch, whoever's it is now.
     unsafe {
-        let process = if launcher == 0 { ptr::null_mut() } else { pg_sys::BackendPidGetProc(launcher) };
+        let process = pg_sys::BackendPidGetProc(pid);
         if !process.is_null() {
             pg_sys::SetLatch(&raw mut (*process).procLatch);
         }
@@ -114,7 +118,9 @@ fn is_running(worker: &DynamicBackgroundWorker) -> bool {
 fn start_workers(databases: &[Oid], workers: &mut HashMap<Oid, DynamicBackgroundWorker>) {
     workers.retain(|_, worker| is_running(worker));
     for &database in databases {
-        if workers.contains_key(&database) {
+        if let Some(worker) = workers.get(&database) {
+            // It may be napping, and not know of what is newly watched.
+            worker.pid().into_iter().for_each(set_latch);
             continue;
         }
         match start_worker(database) {

@@ -65,6 +65,8 @@ pub fn transaction<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
         // SAFETY: does what is needed in any state of a transaction.
         unsafe { pg_sys::AbortCurrentTransaction() };
     }
+    // SAFETY: between transactions, as sessions do it: autovacuum goes by these figures.
+    unsafe { pg_sys::pgstat_report_stat(false) };
     result
 }
 

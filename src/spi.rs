@@ -163,17 +163,20 @@ pub struct Plan<'s, const N: usize> {
 }
 
 impl<const N: usize> Plan<'_, N> {
-    /// Runs it; gives the number of rows it touched. `None` is NULL.
+    /// Runs it; `None` is NULL. Gives the first column of the first row, a bigint, or `None` if there is no row.
     ///
     /// # Safety
     /// The values have the types that the statement was prepared with.
-    pub unsafe fn execute(&self, values: [Option<Datum>; N]) -> Result<u64> {
+    pub unsafe fn execute(&self, values: [Option<Datum>; N]) -> Result<Option<i64>> {
         let nulls = values.map(|value| if value.is_none() { b'n' as i8 } else { b' ' as i8 } as _);
         let mut values = values.map(|value| value.unwrap_or(Datum::from(0)));
         // SAFETY: the plan lives as long as the connection, and has N parameters.
         unsafe {
             check(pg_sys::SPI_execute_plan(self.plan, values.as_mut_ptr(), nulls.as_ptr(), false, 0))?;
-            Ok(pg_sys::SPI_processed)
+            let found = Found { table: pg_sys::SPI_tuptable, count: pg_sys::SPI_processed as usize, spi: PhantomData };
+            let value = found.value(0, 1).map(|value| value.value() as i64);
+            pg_sys::SPI_freetuptable(found.table);
+            Ok(value)
         }
     }
 }

@@ -77,6 +77,7 @@ impl Column {
     fn watch(&self, spi: &Spi, choice: &Choice) -> Result<()> {
         self.refuse_unless_owner(spi)?;
         fill::tables_with_rows(spi, self.table, false)?;
+        self.refuse_if_temporary(spi)?;
         let table = Table::open(self.table, choice, self.vector)?;
         let names = std::iter::once(&choice.embedding).chain(&choice.sources);
         let names = names.map(|name| text::from_server(name)).collect::<Result<Vec<_>>>()?;
@@ -136,6 +137,21 @@ impl Column {
             .detail("To watch a column takes a trigger and an index on its table."))
     }
 
+    fn refuse_if_temporary(&self, spi: &Spi) -> Result<()> {
+        let temporary = spi.number(&format!(
+            "SELECT pg_catalog.count(*) FROM pg_catalog.pg_class \
+             WHERE oid OPERATOR(pg_catalog.=) {} AND relpersistence OPERATOR(pg_catalog.=) 't'",
+            self.table
+        ))?;
+        if temporary == 0 {
+            return Ok(());
+        }
+        let message = format!("temporary table \"{}\" cannot be watched", table_name(self.table));
+        Err(Report::new(PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE, message)
+            .detail("The background worker is another session.")
+            .hint("Use embed_trigger() or embed_backfill()."))
+    }
+
     /// Drops the triggers that were made for this column, whatever they are called by now.
     fn drop_triggers(&self, spi: &Spi) -> Result<()> {
         let argument: String = self.embedding.as_bytes_with_nul().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -157,10 +173,11 @@ impl Column {
         Ok(())
     }
 
-    /// Makes the index that finds the rows without a vector, unless there is one. A big table is best given one
-    /// beforehand, with CREATE INDEX CONCURRENTLY.
+    /// Makes the index that finds the rows without a vector, unless the user has made one: for a big table that is best
+    /// done beforehand, with CREATE INDEX CONCURRENTLY.
     fn create_index(&self, spi: &Spi, table: &Table) -> Result<()> {
-        let condition = spi::literal(&format!("{} IS NULL", spi::identifier(&self.embedding)?))?;
+        self.drop_indexes(spi)?;
+        let condition = spi::literal(&format!("({} IS NULL)", spi::identifier(&self.embedding)?))?;
         let present = spi.number(&format!(
             "SELECT pg_catalog.count(*) FROM pg_catalog.pg_index \
              WHERE indrelid OPERATOR(pg_catalog.=) {} AND indisvalid \

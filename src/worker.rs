@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::{self, Datum, Oid};
 
 use crate::fill::{self, Choice, Condition, Place, Table};
@@ -15,8 +16,8 @@ use crate::report::{Report, Result};
 use crate::spi::{self, Spi};
 use crate::{columns, guc, process, text};
 
-/// How long to wait for the worker before this one to end.
-const SUCCESSION: Duration = Duration::from_secs(2);
+/// How long to wait for the worker before this one to end. Less than the launcher gives a worker to find something to do.
+const SUCCESSION: Duration = Duration::from_millis(500);
 /// The first pause after an error; it doubles with each further one, up to the last.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LAST_PAUSE: Duration = Duration::from_secs(300);
@@ -236,6 +237,9 @@ impl Column {
         match self.fill(table, &skip, limit) {
             Ok(filled) => {
                 self.count(filled.filled);
+                for &place in &filled.refused {
+                    self.leave(table, place, refused());
+                }
                 Ok(filled.found)
             }
             Err(report) if is_about_a_row(&report) => self.row_by_row(table, &skip, limit),
@@ -266,18 +270,25 @@ impl Column {
         for (block, number) in &places {
             let row = format!(" AND ctid OPERATOR(pg_catalog.=) '({block},{number})'::pg_catalog.tid");
             match self.fill(table, &row, 1) {
-                Ok(filled) => {
+                Ok(filled) if filled.refused.is_empty() => {
                     self.bad.remove(&(table, (*block, *number)));
                     self.count(filled.filled);
                 }
+                Ok(_) => self.leave(table, (*block, *number), refused()),
                 Err(report) if is_about_a_row(&report) && self.bad.len() < MOST_BAD_ROWS => {
-                    self.bad.entry((table, (*block, *number))).or_default().grow();
-                    self.note(report.or_detail(format!("The row at place ({block},{number}) is left for later.")));
+                    self.leave(table, (*block, *number), report);
                 }
                 Err(report) => return Err(report),
             }
         }
         Ok(places.len())
+    }
+
+    /// Leaves a row for later.
+    fn leave(&mut self, table: Oid, place: Place, report: Report) {
+        let (block, number) = place;
+        self.bad.entry((table, place)).or_default().grow();
+        self.note(report.or_detail(format!("The row at place ({block},{number}) is left for later.")));
     }
 
     /// Does something in a transaction, with the privileges of the table's owner and no others.
@@ -292,9 +303,15 @@ impl Column {
                     "SELECT relowner::bigint FROM pg_catalog.pg_class WHERE oid OPERATOR(pg_catalog.=) {table}"
                 ))?;
                 let restricted = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
-                // SAFETY: a user that exists. Code of the owner's, such as a trigger, cannot get out of it.
-                unsafe { pg_sys::SetUserIdAndSecContext(Oid::from(owner as u32), context | restricted as i32) };
-                body(&Table::open(table, choice, *vector)?, spi)
+                // SAFETY: a user that exists. Code of the owner's, such as a trigger, cannot get out of it; nor can a
+                // setting that it changes.
+                unsafe {
+                    pg_sys::SetUserIdAndSecContext(Oid::from(owner as u32), context | restricted as i32);
+                    let settings = pg_sys::NewGUCNestLevel();
+                    let result = body(&Table::open(table, choice, *vector)?, spi)?;
+                    pg_sys::AtEOXact_GUC(false, settings);
+                    Ok(result)
+                }
             })
         });
         // SAFETY: as they were. Not before the end of the transaction, which may run deferred triggers.
@@ -319,6 +336,10 @@ impl Column {
             ))
             .warn();
     }
+}
+
+fn refused() -> Report {
+    Report::new(PgSqlErrorCode::ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION, "a trigger keeps the vector from being stored")
 }
 
 /// Whether it is the fault of a row rather than of the table or the server: of data (22), a constraint (23), a trigger
