@@ -1,10 +1,11 @@
 # make deps     what the build, the tests and the demo need (scripts/deps.sh)
 # make          build the extension
 # make install  put it into the server that PG_CONFIG names
+# make catalog  build the example's programs
 # make test, make demo, make bench, make lint, make uninstall, make clean
 
 PG_CONFIG ?= pg_config
-export PG_CONFIG ORT_LIB MODEL_DIR CATALOG ROWS BENCH_TEXTS
+export PG_CONFIG ORT_LIB MODEL_DIR CATALOG ROWS SERVE BENCH_TEXTS
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 # Recursive on purpose: `make deps` may be what brings pg_config.
@@ -30,7 +31,7 @@ MODELDEST = $(DESTDIR)$(SHAREDIR)/pg_embed/$(MODEL)
 # `install` unlinks the old file first: a server that has it mapped keeps its own copy.
 put = cmp -s $(2) "$(3)" || install -D -m $(1) $(2) "$(3)"
 
-.PHONY: build deps test-deps check-pg-config install install-with-sudo uninstall test demo bench lint clean
+.PHONY: build catalog deps test-deps check-pg-config install install-with-sudo uninstall test demo bench lint clean
 # `test` and `demo` rely on their prerequisites being made in order.
 .NOTPARALLEL:
 
@@ -69,10 +70,14 @@ uninstall: check-pg-config
 	@for d in "$(LIBDEST)/pg_embed" "$(MODELDEST)/1_Pooling" "$(MODELDEST)" "$(DESTDIR)$(SHAREDIR)/pg_embed"; do \
 		[ ! -d "$$d" ] || rmdir --ignore-fail-on-non-empty "$$d"; done
 
-test: deps test-deps build install-with-sudo
+# A workspace of its own; needs neither PostgreSQL nor the extension.
+catalog:
+	cargo build --release --manifest-path examples/catalog/Cargo.toml
+
+test: deps test-deps build catalog install-with-sudo
 	@tests/run.sh
 
-demo: deps build install-with-sudo
+demo: deps build catalog install-with-sudo
 	@scripts/as-server-user.sh examples/catalog/demo.sh
 
 # BENCH_TEXTS names a file with one text a line, to be used instead of generated ones.
@@ -84,8 +89,11 @@ bench: deps build install-with-sudo
 
 lint: check-pg-config
 	cargo fmt --all --check
+	cargo fmt --all --check --manifest-path examples/catalog/Cargo.toml
 	$(CARGO) clippy --workspace --all-targets $(FEATURES) -- -D warnings
+	cargo clippy --workspace --all-targets --manifest-path examples/catalog/Cargo.toml -- -D warnings
 
 # deps/ stays: it is 115 MB to fetch again.
 clean:
 	cargo clean
+	cargo clean --manifest-path examples/catalog/Cargo.toml

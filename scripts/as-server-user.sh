@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # as-server-user.sh SCRIPT [ARGS]: runs SCRIPT (a path inside the project) in a temporary copy of
-# tests/, examples/ and deps/clients/, and removes the copy afterwards.
+# tests/, examples/ and deps/clients/, with the example's programs in deps/catalog/, and removes the copy afterwards.
 # PostgreSQL refuses to run as root, so root's call becomes one as user postgres; the copy is there
-# because that user may not be able to read the clone. Passes on PG_CONFIG, ROWS, CATALOG and BENCH_TEXTS.
+# because that user may not be able to read the clone. Passes on PG_CONFIG, ROWS, CATALOG, SERVE and BENCH_TEXTS;
+# what SCRIPT puts into the directory SCREENSHOTS is copied back.
 set -euo pipefail
 
 [ $# -ge 1 ] || { echo "usage: $0 SCRIPT [ARGS]" >&2; exit 2; }
@@ -14,6 +15,7 @@ dir=$(mktemp -d /tmp/pg_embed.XXXXXX)
 
 cleanup() {
     local pidfile pid
+    [ -z "${screenshots:-}" ] || cp -R "$dir/screenshots/." "$screenshots/" || true
     # A script that was interrupted may have left a server behind.
     while IFS= read -r pidfile; do
         pid=$(head -n 1 "$pidfile" 2>/dev/null) || continue
@@ -26,9 +28,15 @@ cleanup() {
 }
 trap cleanup EXIT
 
-mkdir "$dir/deps"
-for folder in tests examples deps/clients; do
+mkdir -p "$dir/deps/catalog"
+for folder in tests deps/clients; do
     [ ! -d "$root/$folder" ] || cp -R "$root/$folder" "$dir/$folder"
+done
+# Without what cargo leaves there, but with the programs.
+tar -C "$root" --exclude='examples/*/target' -cf - examples | tar -C "$dir" -xf -
+for program in catalog-server catalog-generator; do
+    built=$root/examples/catalog/target/release/$program
+    [ ! -f "$built" ] || cp "$built" "$dir/deps/catalog/"
 done
 # The files that the user names are copied for the same reason.
 for name in CATALOG BENCH_TEXTS; do
@@ -38,6 +46,12 @@ for name in CATALOG BENCH_TEXTS; do
         declare -x "$name=$dir/$name/$(basename "${!name}")"
     fi
 done
+# The script may not be allowed to write where the user wants them.
+screenshots=${SCREENSHOTS:-}
+if [ -n "$screenshots" ]; then
+    mkdir -p "$screenshots" "$dir/screenshots"
+    export SCREENSHOTS=$dir/screenshots
+fi
 mkdir "$dir/tmp"
 export PG_CONFIG TMPDIR=$dir/tmp HOME=$dir
 # make exports them empty where the user names none.

@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
-# Brings the clients that tests/t/030_clients.pl runs, and only what is missing: psycopg 3, the PostgreSQL JDBC driver
-# with a JDK, node-postgres. From the distribution's packages where it has them, else below deps/clients.
+# Brings what tests/t/030_clients.pl and 031_page.pl run, and only what is missing: psycopg 3, the PostgreSQL JDBC driver
+# with a JDK, node-postgres; a Chromium and playwright-core. From the distribution's packages where it has them, else
+# below deps/clients.
+#   CHROMIUM  the browser to use, instead of the package
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 clients=$root/deps/clients
 psycopg=3.3.9
 node_pg=8.23.1
+# The last one for Node.js 18, which is Debian 12's.
+playwright=1.61.1
 
 . "$root/scripts/apt.sh"
 
@@ -83,3 +87,44 @@ if ! has_node_pg; then
     has_node_pg || die "node finds no module pg"
 fi
 say "node-postgres: present"
+
+# --- Chromium and playwright-core
+
+has_chromium() {
+    local name
+    for name in ${CHROMIUM:-chromium chromium-browser google-chrome}; do
+        ! as_tester "$name" --version || return 0
+    done
+    return 1
+}
+
+# A directory of its own: npm removes from node_modules what it is not told to install.
+has_playwright() {
+    has_node && NODE_PATH=$clients/browser/node_modules node -e '
+        const right = require("playwright-core/package.json").version === process.argv[1];
+        process.exit(right && parseInt(process.versions.node) >= 18 ? 0 : 1)' "$playwright" >/dev/null 2>&1
+}
+
+if ! has_chromium && [ -z "${CHROMIUM:-}" ] && [ "$(. /etc/os-release && echo "$ID")" = ubuntu ]; then
+    # The package there is only a pointer to a snap, which cannot be had in every place and sees no temporary directory.
+    say "chromium: Ubuntu has no package of it, so the page's test in a browser will be skipped; to run it, install a Chromium"
+    say "chromium: and Node.js 18 or newer, and name the browser: make test CHROMIUM=/path/to/chromium"
+    exit
+fi
+if ! has_chromium; then
+    [ -z "${CHROMIUM:-}" ] || die "CHROMIUM=$CHROMIUM does not run"
+    apt_install chromium
+    has_chromium || die "the package chromium brought no browser that runs: name one with CHROMIUM=/path/to/chromium"
+fi
+say "chromium: present"
+if ! has_playwright; then
+    node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)' ||
+        die "the page's test needs Node.js 18 or newer: this is $(node --version)"
+    have npm || apt_install npm
+    say "npm install playwright-core@$playwright"
+    rm -rf "$clients/browser"
+    npm install --prefix "$clients/browser" --no-save --no-package-lock --no-audit --no-fund --ignore-scripts \
+        --loglevel=error "playwright-core@$playwright" || die "npm could not install playwright-core@$playwright"
+    has_playwright || die "node finds no module playwright-core"
+fi
+say "playwright-core: present"

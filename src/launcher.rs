@@ -72,11 +72,16 @@ pub fn refuse_unless_preloaded() -> Result<()> {
 /// Has a worker started where one is needed. Can be called while a transaction is being committed.
 pub fn wake() {
     WANTED.get().store(true, Ordering::Release);
-    set_latch(LAUNCHER.get().load(Ordering::Acquire));
+    set_latch(current());
+}
+
+/// The launcher's process.
+pub fn current() -> i32 {
+    LAUNCHER.get().load(Ordering::Acquire)
 }
 
 /// Wakes a process, if there is one with this number.
-fn set_latch(pid: i32) {
+pub fn set_latch(pid: i32) {
     // SAFETY: gives null for a process that is gone; an entry of shared memory has a latch, whoever's it is now.
     unsafe {
         let process = pg_sys::BackendPidGetProc(pid);

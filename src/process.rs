@@ -50,6 +50,18 @@ pub fn nap(duration: Duration) {
 /// What `body` fails with; the transaction is then undone.
 pub fn transaction<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
     check_for_interrupts();
+    // SAFETY: a child of a context that lives as long as the process, deleted below. What is left over from errors is
+    // allocated in the context that is current outside the transaction, and would stay there for ever.
+    let (before, leftovers) = unsafe {
+        let leftovers = pg_sys::AllocSetContextCreateExtended(
+            pg_sys::TopMemoryContext,
+            c"pg_embed transaction".as_ptr(),
+            pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
+            pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
+            pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
+        );
+        (pg_sys::MemoryContextSwitchTo(leftovers), leftovers)
+    };
     // SAFETY: the process is in no transaction. PostgreSQL ends the user's change of identity with an undone
     // transaction.
     let result = report::guard(|| unsafe {
@@ -65,8 +77,12 @@ pub fn transaction<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
         // SAFETY: does what is needed in any state of a transaction.
         unsafe { pg_sys::AbortCurrentTransaction() };
     }
-    // SAFETY: between transactions, as sessions do it: autovacuum goes by these figures.
-    unsafe { pg_sys::pgstat_report_stat(false) };
+    // SAFETY: as announced above; then, between transactions, as sessions do it: autovacuum goes by these figures.
+    unsafe {
+        pg_sys::MemoryContextSwitchTo(before);
+        pg_sys::MemoryContextDelete(leftovers);
+        pg_sys::pgstat_report_stat(false);
+    }
     result
 }
 

@@ -14,7 +14,7 @@ use crate::fill::{self, Choice, Condition, Place, Table};
 use crate::progress::{Board, Entry, Rate};
 use crate::report::{Report, Result};
 use crate::spi::{self, Spi};
-use crate::{columns, guc, process, text};
+use crate::{columns, guc, launcher, process, text};
 
 /// How long to wait for the worker before this one to end. Less than the launcher gives a worker to find something to do.
 const SUCCESSION: Duration = Duration::from_millis(500);
@@ -39,29 +39,47 @@ pub extern "C-unwind" fn embed_worker_main(database: Datum) {
     }
 }
 
+/// Second part of the lock's name; those of users' advisory locks have another fourth part.
+const LOCK: u32 = u32::from_be_bytes(*b"embd");
+const LOCK_KIND: u16 = 3;
+
 /// Takes the lock that the one worker of a database holds while it lives.
 fn is_only_one() -> bool {
     let tag = pg_sys::LOCKTAG {
         // SAFETY: reads a variable of this process.
         locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
-        locktag_field2: u32::from_be_bytes(*b"embd"),
+        locktag_field2: LOCK,
         locktag_field3: 0,
-        // Advisory locks of users have 1 or 2 here.
-        locktag_field4: 3,
+        locktag_field4: LOCK_KIND,
         locktag_type: pg_sys::LockTagType::LOCKTAG_ADVISORY as u8,
         locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
     };
+    // SAFETY: a lock of the session, which goes with the process.
+    let lock = || Ok(unsafe { pg_sys::LockAcquire(&tag, pg_sys::ExclusiveLock as i32, true, true) });
     let start = Instant::now();
     loop {
-        // SAFETY: a lock of the session, which goes with the process.
-        let lock =
-            process::transaction(|| Ok(unsafe { pg_sys::LockAcquire(&tag, pg_sys::ExclusiveLock as i32, true, true) }));
-        match lock {
-            Ok(pg_sys::LockAcquireResult::LOCKACQUIRE_OK) => return true,
-            _ if start.elapsed() > SUCCESSION => return false,
-            _ => process::nap(Duration::from_millis(50)),
+        if let Ok(pg_sys::LockAcquireResult::LOCKACQUIRE_OK) = process::transaction(lock) {
+            return true;
         }
+        if start.elapsed() > SUCCESSION {
+            return false;
+        }
+        // A worker that is napping sees that it is to end.
+        if let Ok(other) = process::transaction(|| spi::connect(lock_holder)) {
+            launcher::set_latch(other as i32);
+        }
+        process::nap(Duration::from_millis(50));
     }
+}
+
+/// The process that holds the lock, 0 if there is none.
+fn lock_holder(spi: &Spi) -> Result<i64> {
+    spi.number(&format!(
+        "SELECT l.pid::bigint FROM pg_catalog.pg_locks AS l \
+         JOIN pg_catalog.pg_database AS d ON d.oid OPERATOR(pg_catalog.=) l.database \
+         WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database() AND l.locktype OPERATOR(pg_catalog.=) 'advisory' \
+         AND l.classid OPERATOR(pg_catalog.=) {LOCK} AND l.objsubid OPERATOR(pg_catalog.=) {LOCK_KIND} AND l.granted"
+    ))
 }
 
 /// A column that is watched, as `embed_watch()` has noted it.
@@ -117,10 +135,12 @@ struct Worker {
 }
 
 impl Worker {
-    /// Works until nothing is watched any more.
+    /// Works until nothing is watched any more, or the launcher is another one.
     fn run(mut self) {
         let mut trouble = Trouble::default();
-        loop {
+        let launcher = launcher::current();
+        // A new launcher does not know of this process, and starts another in its place.
+        while launcher::current() == launcher {
             match process::transaction(|| spi::connect(watched)) {
                 Ok(watched) if watched.is_empty() => return,
                 Ok(watched) => {

@@ -81,6 +81,7 @@ failed=0
 echo "==> cargo test"
 status=0
 cargo test --release -p embedder --no-fail-fast 2>&1 | tee "$log" || status=$?
+cargo test --release --manifest-path examples/catalog/Cargo.toml --no-fail-fast 2>&1 | tee -a "$log" || status=$?
 read -r p f < <(awk '/^test result:/ { p += $4; f += $6 } END { print p + 0, f + 0 }' "$log")
 # A crate that does not compile has no results to count.
 if [ "$status" != 0 ] && [ "$f" = 0 ]; then f=1; fi

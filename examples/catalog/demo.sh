@@ -1,15 +1,23 @@
 #!/usr/bin/env bash
-# The catalogue example from start to end, on a PostgreSQL server of its own that is removed afterwards.
+# The catalogue example from start to end, on a PostgreSQL server of its own that is removed afterwards; then its page.
 #   PG_CONFIG  which PostgreSQL (default: pg_config)
 #   CATALOG    which catalogue file (default: the sample)
+#   ROWS       so many dresses from the generator, instead of a file
+#   SERVE      yes or no: whether to serve the page at the end (default: yes on a terminal, no elsewhere)
+#   PROGRAMS   the directory with catalog-server and catalog-generator
 set -euo pipefail
 
 here=$(dirname "${BASH_SOURCE[0]}")
+programs=${PROGRAMS:-$here/../../deps/catalog}
 catalog=${CATALOG:-$here/sample.json}
-bindir=$("${PG_CONFIG:-pg_config}" --bindir)
+# Only of these catalogues is it known what the dresses are.
+attributes=
+[[ -n ${CATALOG:-} ]] || attributes=$here/sample.attributes.json
+serve=${SERVE:-}
+[[ -n $serve ]] || serve=$([[ -t 1 ]] && echo yes || echo no)
 
-if [[ $(id -u) -eq 0 ]]; then
-	echo "demo.sh: PostgreSQL does not run as root; run this as an ordinary user" >&2
+if [[ -n ${ROWS:-} && -n ${CATALOG:-} ]]; then
+	echo "demo.sh: name either ROWS or CATALOG, not both" >&2
 	exit 1
 fi
 if [[ ! -f $catalog || ! -r $catalog ]]; then
@@ -17,51 +25,22 @@ if [[ ! -f $catalog || ! -r $catalog ]]; then
 	exit 1
 fi
 
-# Settings for some other server must not lead the demo to it.
-unset PGHOST PGHOSTADDR PGPORT PGDATABASE PGUSER PGSERVICE PGOPTIONS PGDATA
-export PGCLIENTENCODING=UTF8
+# shellcheck source=cluster.sh
+. "$here/cluster.sh"
 
-# A short path: that of a Unix socket is limited to 107 bytes.
-work=$(mktemp -d /tmp/pg_embed.XXXXXX)
+# The share of the index that is built, in percent, as far as PostgreSQL says.
+index_progress="SELECT CASE WHEN tuples_total > 0 THEN 100 * tuples_done / tuples_total
+	ELSE 100 * blocks_done / nullif(blocks_total, 0) END FROM pg_stat_progress_create_index"
+embed_progress="SELECT 100 * rows_done / nullif(rows_total, 0) FROM embed_progress WHERE phase = 'embedding'"
 
-finish() {
-	status=$?
-	trap - EXIT INT TERM HUP
-	if [[ $status -ne 0 && -f $work/log ]]; then
-		echo "demo.sh: failed; the end of the server's log:" >&2
-		tail -n 20 "$work/log" >&2
-	fi
-	if [[ -f $work/data/postmaster.pid ]]; then
-		"$bindir/pg_ctl" stop -D "$work/data" -m fast -w -s ||
-			"$bindir/pg_ctl" stop -D "$work/data" -m immediate -w -s || true
-	fi
-	rm -rf "$work"
-	exit "$status"
-}
-trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-trap 'exit 129' HUP
-
-names=()
-seconds=()
-
-# step NAME COMMAND...: announces, runs and times one step.
-step() {
-	local name=$1 begun ms
-	shift
-	printf '\n== %s\n' "$name"
-	# Microseconds; without the decimal point, which depends on the locale.
-	begun=${EPOCHREALTIME//[!0-9]/}
-	"$@"
-	ms=$(((${EPOCHREALTIME//[!0-9]/} - begun) / 1000))
-	names+=("$name")
-	seconds+=("$((ms / 1000)).$(printf '%03d' $((ms % 1000)))")
-	printf '== %s: %s s\n' "$name" "${seconds[-1]}"
+generate() {
+	"$programs/catalog-generator" --rows "$ROWS" "$work/catalog"
+	catalog=$work/catalog/catalog.json attributes=$work/catalog/attributes.json
 }
 
-sql() {
-	"$bindir/psql" -X -q -v ON_ERROR_STOP=1 -P pager=off -h "$work" -p 5432 -U postgres -d postgres "$@"
+load() {
+	sql -v catalog="$catalog" -f "$here/load.sql"
+	[[ -z $attributes ]] || sql -v attributes="$attributes" -f "$here/attributes.sql"
 }
 
 # The plan shows all 384 numbers of the query's vector; the first few are enough for a screen.
@@ -69,29 +48,26 @@ search() {
 	sql -f "$here/search.sql" | cut -c 1-200
 }
 
-start_server() {
-	"$bindir/initdb" -D "$work/data" -U postgres -A trust -E UTF8 --no-locale --no-sync >"$work/initdb.out"
-	# fsync off: nothing here needs to outlive a crash. A failed statement is shown by psql; the log needs no copy.
-	cat >>"$work/data/postgresql.conf" <<-CONF
-		listen_addresses = ''
-		port = 5432
-		unix_socket_directories = '$work'
-		fsync = off
-		log_min_error_statement = panic
-		shared_preload_libraries = 'pg_embed'
-		pg_embed.threads = $(nproc)
-	CONF
-	"$bindir/pg_ctl" start -D "$work/data" -l "$work/log" -w -s
+pictures() {
+	mkdir -p "$work/catalog/pictures"
+	if [[ -z $attributes ]]; then
+		echo 'The pictures are where the urls of the catalogue lead.'
+	elif [[ -z ${ROWS:-} ]]; then
+		"$programs/catalog-generator" --pictures-of "$attributes" "$work/catalog"
+	fi
+	echo "$(find "$work/catalog/pictures" -name '*.svg' | wc -l) pictures in $work/catalog/pictures"
 }
 
 step 'server' start_server
 step 'extension' sql -c 'CREATE EXTENSION pg_embed CASCADE'
-step 'load' sql -v catalog="$catalog" -f "$here/load.sql"
+[[ -z ${ROWS:-} ]] || step 'generate' generate
+step 'load' load
 rows=$(sql -At -c 'SELECT count(*) FROM products')
-step 'embed' sql -f "$here/embed.sql"
-step 'index' sql -f "$here/index.sql"
+step 'embed' with_bar "$embed_progress" sql -f "$here/embed.sql"
+step 'index' with_bar "$index_progress" sql -f "$here/index.sql"
+step 'vacuum' sql -f "$here/vacuum.sql"
 step 'search' search
-step 'clean-up' sql -f "$here/cleanup.sql"
+step 'pictures' pictures
 
 printf '\n%-10s %10s\n' step seconds
 for i in "${!names[@]}"; do
@@ -99,7 +75,24 @@ for i in "${!names[@]}"; do
 done
 cat <<END
 
-Embedded here: $rows products, with $(nproc) threads.
-For comparison: the article gives about 30 minutes for the embedding of 8,732 products by way of an endpoint.
-The machines differ, and so does the number of rows unless the catalogue is the article's own.
+                     here                          the article
+rows                 $(printf '%-29s' "$rows") 8732
+embedding            $(printf '%-29s' "${seconds_of[embed]} s") about 30 minutes
+by                   $(printf '%-29s' "$(nproc) processor cores, SQL alone") a notebook and an ml.m5.xlarge endpoint
+a search             $(printf '%-29s' 'one SQL statement') a call of the endpoint, then SQL
+
+What differs: the machine, the number of rows unless it is 8732, and the texts unless the catalogue is the article's own.
+The time there includes the way of each text over the network to the endpoint and back.
 END
+
+if [[ $serve == yes ]]; then
+	printf '\n== page: stop it with Ctrl-C\n'
+	# Ctrl-C reaches the page's server too; it ends by itself, and the step after it is still to be done.
+	trap : INT TERM
+	"$programs/catalog-server" --socket "$work" --pictures "$work/catalog/pictures" || true
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+else
+	printf '\nThe page is served on a terminal, or with: make demo SERVE=yes\n'
+fi
+step 'clean-up' sql -f "$here/cleanup.sql"

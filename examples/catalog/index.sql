@@ -14,5 +14,3 @@ SELECT format(
 
 -- HNSW takes longer to build, needs no rows to learn its lists from, and finds more of the true neighbours.
 CREATE INDEX products_hnsw ON products USING hnsw (descriptions_embeddings vector_l2_ops);
-
-VACUUM ANALYZE products;

@@ -1,0 +1,441 @@
+// The page: what is shown follows from the address, so that links, reload and the back button work.
+// Texts from outside get into the page as text nodes and attributes only.
+
+const EXAMPLES = [
+	'green sleeveless summer wear',
+	'red sleeveless summer wear',
+	'elegant black evening gown with long sleeves',
+	'something warm and knitted for the office',
+	'flowing white dress for a wedding on the beach',
+];
+const FACETS = ['split', 'colour', 'sleeves', 'neckline', 'length', 'fit', 'fabric', 'pattern', 'occasion'];
+const STEP = 24;
+const MOST = 96;
+const NAME = document.title;
+// The model reads no more.
+const MOST_TOKENS = 256;
+
+const $ = (id) => document.getElementById(id);
+
+function element(name, properties = {}, ...children) {
+	const made = Object.assign(document.createElement(name), properties);
+	made.append(...children.filter((child) => child !== null));
+	return made;
+}
+
+// --- what the address says
+
+function wanted() {
+	const given = new URLSearchParams(location.search);
+	const filters = {};
+	for (const name of FACETS) {
+		if (given.get(name)) filters[name] = given.get(name);
+	}
+	const show = Number(given.get('show'));
+	return {
+		q: given.get('q')?.trim() ?? '',
+		like: given.get('like') ?? '',
+		filters,
+		show: Number.isInteger(show) && show > STEP && show <= MOST ? show : STEP,
+	};
+}
+
+function address({ q = '', like = '', filters = {}, show = STEP }) {
+	const parts = new URLSearchParams();
+	if (like) parts.set('like', like);
+	else if (q) parts.set('q', q);
+	for (const name of FACETS) {
+		if (filters[name]) parts.set(name, filters[name]);
+	}
+	if (show !== STEP) parts.set('show', show);
+	return parts.size ? `/?${parts}` : '/';
+}
+
+function filterQuery({ filters, show }, more = {}) {
+	return new URLSearchParams({ ...more, ...filters, limit: show });
+}
+
+// --- the server
+
+class Problem extends Error {
+	// `field` is the part of what was sent that is not right.
+	constructor(sentence, field) {
+		super(sentence);
+		this.field = field;
+	}
+}
+
+async function ask(path, options = {}) {
+	let response;
+	try {
+		response = await fetch(path, options);
+	} catch (error) {
+		if (error.name === 'AbortError') throw error;
+		throw new Problem('The server of this page does not answer. Is catalog-server still running?');
+	}
+	const answer = await response.json().catch(() => null);
+	if (!response.ok || answer === null) {
+		throw new Problem(answer?.problem ?? 'The server of this page gave an answer that cannot be read.', answer?.field);
+	}
+	return answer;
+}
+
+const forget = new WeakMap();
+
+// A newer question of the same kind makes the older one pointless.
+function askOnly(kind) {
+	forget.get(kind)?.abort();
+	const control = new AbortController();
+	forget.set(kind, control);
+	return control.signal;
+}
+
+// --- going somewhere
+
+history.scrollRestoration = 'manual';
+
+// `from` is the product whose link was followed: coming back, the focus returns to it.
+function go(target, { state = {}, from = null, ...options } = {}) {
+	history.replaceState({ ...history.state, y: scrollY, from }, '');
+	history.pushState(state, '', target);
+	show(options);
+}
+
+document.addEventListener('click', (event) => {
+	const link = event.target.closest('a[data-go]');
+	if (!link || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+	event.preventDefault();
+	const from = link.closest('.card')?.dataset.id ?? null;
+	go(link.getAttribute('href'), { from, focus: from !== null });
+});
+
+// The skip link changes nothing but what follows the #.
+addEventListener('popstate', () => {
+	if (location.search !== shown) show({ back: true });
+});
+
+$('ask').addEventListener('submit', (event) => {
+	event.preventDefault();
+	const q = $('q').value.trim();
+	// The server has the sentence for this case.
+	if (q === '') {
+		ask('/api/search?q=').catch(report);
+		$('q').focus();
+		return;
+	}
+	// Closes the keyboard on the screen.
+	if (matchMedia('(pointer: coarse)').matches) $('q').blur();
+	go(address({ q, filters: wanted().filters }));
+});
+
+$('clear').addEventListener('click', () => go(address({ ...wanted(), filters: {}, show: STEP }), { focus: true }));
+
+$('more').addEventListener('click', async () => {
+	const now = wanted();
+	const before = $('grid').children.length;
+	history.replaceState(history.state, '', address({ ...now, show: Math.min(now.show + STEP, MOST) }));
+	await show();
+	$('grid').children[before]?.querySelector('a').focus();
+});
+
+// --- showing
+
+const current = {};
+let shown;
+
+async function show({ focus = false, back = false } = {}) {
+	const signal = askOnly(current);
+	const now = wanted();
+	shown = location.search;
+	const { added } = history.state ?? {};
+	$('q').value = now.q;
+	markFilters(now);
+	$('grid').setAttribute('aria-busy', 'true');
+	try {
+		let answer;
+		let anchor = null;
+		if (now.like) {
+			const id = encodeURIComponent(now.like);
+			[anchor, answer] = await Promise.all([
+				ask(`/api/products/${id}`, { signal }),
+				ask(`/api/products/${id}/similar?${filterQuery(now)}`, { signal }),
+			]);
+		} else if (now.q) {
+			answer = await ask(`/api/search?${filterQuery(now, { q: now.q })}`, { signal });
+		} else {
+			answer = await ask(`/api/products?${filterQuery(now)}`, { signal });
+		}
+		settle(now, answer, anchor, added);
+		loadFacets();
+	} catch (error) {
+		if (error.name === 'AbortError') return;
+		settleNothing();
+		report(error, () => show({ focus: true }));
+	}
+	$('grid').setAttribute('aria-busy', 'false');
+	if (back) {
+		scrollTo(0, history.state?.y ?? 0);
+		const from = history.state?.from;
+		if (from) document.querySelector(`.card[data-id="${CSS.escape(from)}"] .like`)?.focus({ preventScroll: true });
+	} else if (focus) {
+		$('results-title').focus({ preventScroll: true });
+		$('results-title').scrollIntoView();
+	}
+}
+
+function settle(now, { products, ran }, anchor, added) {
+	const filtered = Object.keys(now.filters).length > 0;
+	const title = now.like ? `More like no. ${anchor.product.id}` : now.q ? `Nearest to “${now.q}”` : 'The catalogue';
+	$('results-title').textContent = title;
+	document.title = now.like || now.q ? `${title.slice(0, 80)} · ${NAME}` : NAME;
+	$('problem').replaceChildren();
+	$('anchor').replaceChildren(...(anchor ? [anchorCard(anchor.product)] : []));
+	$('grid').replaceChildren(...products.map((product, i) => card(product, i, added?.id)));
+	$('more').hidden = products.length < now.show || now.show >= MOST;
+	$('clear').hidden = !filtered;
+	$('status').textContent = summary(products.length, now, filtered, added);
+	const statements = [];
+	if (added) statements.push(['The new dress', added.ran]);
+	if (anchor) statements.push(['The dress itself', anchor.ran]);
+	statements.push([now.like ? 'Dresses like it' : now.q ? 'The search' : 'The catalogue', ran]);
+	showSql(statements);
+}
+
+function settleNothing() {
+	for (const id of ['grid', 'anchor']) $(id).replaceChildren();
+	for (const id of ['more', 'clear', 'sql']) $(id).hidden = true;
+	$('status').textContent = '';
+	$('results-title').textContent = 'Dresses';
+	document.title = NAME;
+}
+
+function summary(count, now, filtered, added) {
+	const dresses = `${count} ${count === 1 ? 'dress' : 'dresses'}`;
+	if (added) return `${added.sentence} Here it is, with what is nearest to it: ${dresses}.`;
+	if (count === 0) return filtered ? 'No dress fits these filters.' : 'The catalogue is empty.';
+	const order = now.q || now.like ? ', the nearest first' : ', in the order they came';
+	return `${dresses}${order}`;
+}
+
+const milliseconds = ({ ms }) => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+
+function report(error, again) {
+	if (!(error instanceof Problem)) console.error(error);
+	const sentence = error instanceof Problem ? error.message : 'Something went wrong in this page.';
+	const parts = [element('p', { textContent: sentence })];
+	if (again) {
+		const button = element('button', { type: 'button', className: 'quiet', textContent: 'Try again' });
+		button.addEventListener('click', again);
+		parts.push(button);
+	}
+	$('problem').replaceChildren(...parts);
+}
+
+// --- one dress
+
+function picture({ id, picture: source }, eager) {
+	const plate = element('div', { className: 'plate' });
+	const none = () => plate.replaceChildren(element('p', { className: 'none', textContent: 'No picture' }));
+	if (source) {
+		const image = element('img', {
+			alt: `Picture of dress no. ${id}`,
+			decoding: 'async',
+			loading: eager ? 'eager' : 'lazy',
+			referrerPolicy: 'no-referrer',
+		});
+		image.addEventListener('error', none);
+		image.src = source;
+		plate.append(image);
+	} else {
+		none();
+	}
+	return plate;
+}
+
+// Several people describe each dress; the first sentence serves as its title.
+function firstSentence(text) {
+	const sentence = /^[\s\S]{20,}?[.!?](?=\s)/.exec(text);
+	return sentence ? sentence[0] : text;
+}
+
+function card(product, i, newest) {
+	const text = product.description ?? '';
+	const title = firstSentence(text);
+	const meta = element('p', { className: 'meta' }, element('span', { textContent: `No. ${product.id}` }));
+	if (product.id === newest) meta.append(element('span', { className: 'new', textContent: 'New' }));
+	if (product.split !== null) meta.append(element('span', { textContent: `Split ${product.split}` }));
+	if (product.distance !== undefined) {
+		meta.append(element('span', { className: 'distance', textContent: `Distance ${product.distance.toFixed(3)}` }));
+	}
+	const like = element('a', { className: 'like', href: address({ like: product.id, filters: wanted().filters }) },
+		'More like this', element('span', { className: 'unseen', textContent: ` (no. ${product.id})` }));
+	like.dataset.go = '';
+	const whole = text.length > 60
+		? element('details', {},
+			element('summary', {}, 'Description', element('span', { className: 'unseen', textContent: ` of no. ${product.id}` })),
+			element('p', { textContent: text }))
+		: null;
+	const made = element('li', { className: 'card' }, picture(product, i < 8), meta,
+		element('h3', { textContent: title || 'Without a description' }), whole, like);
+	made.dataset.id = product.id;
+	return made;
+}
+
+function anchorCard(product) {
+	const text = product.description ?? '';
+	return element('article', {}, picture(product, true), element('p', { textContent: text || 'Without a description' }));
+}
+
+// --- the SQL
+
+const WORDS = new RegExp('(\\$\\d+)|\\b(SELECT|FROM|WHERE|AND|EXISTS|ORDER BY|LIMIT|AS|INSERT INTO|VALUES|RETURNING|IS NOT NULL)\\b', 'g');
+
+function coloured(sql) {
+	const pre = element('pre');
+	let end = 0;
+	for (const found of sql.matchAll(WORDS)) {
+		pre.append(sql.slice(end, found.index));
+		pre.append(element('span', { className: found[1] ? 'parameter' : 'keyword', textContent: found[0] }));
+		end = found.index + found[0].length;
+	}
+	pre.append(sql.slice(end));
+	return pre;
+}
+
+function statement([title, ran]) {
+	const parameters = element('dl');
+	for (const { name, type, value } of ran.parameters) {
+		parameters.append(element('dt', {}, `${name} `, element('span', { textContent: type })), element('dd', { textContent: value }));
+	}
+	return element('section', {},
+		element('header', {}, element('h4', { textContent: title }), element('span', { textContent: milliseconds(ran) })),
+		coloured(ran.sql), parameters);
+}
+
+function showSql(statements) {
+	$('sql').hidden = false;
+	$('sql-time').textContent = 'in ' + statements.map(([, ran]) => milliseconds(ran)).join(' + ');
+	$('sql-statements').replaceChildren(...statements.map(statement));
+	// A plan that is still on its way belongs to the statement before.
+	askOnly($('plan'));
+	$('plan-text').textContent = '';
+	showPlan();
+}
+
+// Only if somebody looks at it.
+async function showPlan() {
+	if (!$('plan').open || !$('sql').open || $('plan-text').textContent !== '') return;
+	const now = wanted();
+	const order = now.like ? { like: now.like } : now.q ? { q: now.q } : {};
+	try {
+		const { plan } = await ask(`/api/explain?${filterQuery(now, order)}`, { signal: askOnly($('plan')) });
+		$('plan-text').textContent = plan;
+	} catch (error) {
+		if (error.name !== 'AbortError') $('plan-text').textContent = error.message;
+	}
+}
+$('plan').addEventListener('toggle', showPlan);
+$('sql').addEventListener('toggle', showPlan);
+
+// --- filters
+
+let facetsAsked = false;
+
+async function loadFacets() {
+	if (facetsAsked) return;
+	facetsAsked = true;
+	try {
+		const { facets } = await ask('/api/facets');
+		$('filters-form').replaceChildren(...facets.map(facet));
+		$('filters').hidden = facets.length === 0;
+		$('filters').open = matchMedia('(min-width: 64rem)').matches;
+		markFilters(wanted());
+	} catch {
+		// The dresses are there without them; the next search tries again.
+		facetsAsked = false;
+	}
+}
+
+function facet({ name, values }) {
+	const select = element('select', { id: `filter-${name}`, name }, element('option', { value: '', textContent: 'any' }),
+		...values.map(({ value, products }) => element('option', { value, textContent: `${value} (${products})` })));
+	select.addEventListener('change', () => {
+		const now = wanted();
+		go(address({ ...now, filters: { ...now.filters, [name]: select.value }, show: STEP }));
+	});
+	const label = element('label', { htmlFor: select.id, textContent: name[0].toUpperCase() + name.slice(1) });
+	return element('div', {}, label, select);
+}
+
+$('filters-form').addEventListener('submit', (event) => event.preventDefault());
+
+function markFilters({ filters }) {
+	const count = Object.keys(filters).length;
+	$('filters-count').textContent = count ? `(${count})` : '';
+	for (const select of $('filters-form').querySelectorAll('select')) {
+		const value = filters[select.name] ?? '';
+		// An address may ask for a value that no dress has.
+		if (![...select.options].some((option) => option.value === value)) {
+			select.append(element('option', { value, textContent: value }));
+		}
+		select.value = value;
+		select.classList.toggle('set', value !== '');
+	}
+}
+
+// --- a new dress
+
+function cleanAdd() {
+	$('add-problem').textContent = '';
+	for (const field of [$('add-description'), $('add-url')]) field.removeAttribute('aria-invalid');
+}
+
+$('open-add').addEventListener('click', () => {
+	cleanAdd();
+	$('add').showModal();
+	$('add-description').focus();
+});
+$('add-cancel').addEventListener('click', () => $('add').close());
+
+$('add-form').addEventListener('submit', async (event) => {
+	event.preventDefault();
+	const send = event.submitter ?? $('add-form').querySelector('[type="submit"]');
+	const description = $('add-description').value.trim();
+	const url = $('add-url').value.trim();
+	cleanAdd();
+	send.disabled = true;
+	try {
+		const added = await ask('/api/products', {
+			method: 'POST',
+			headers: { 'Content-Type': 'application/json' },
+			body: JSON.stringify(url ? { description, url } : { description }),
+		});
+		$('add').close();
+		$('add-form').reset();
+		const { product: { id }, ran } = added;
+		go(address({ q: description }), { state: { added: { id, ran, sentence: said(added) } }, focus: true });
+	} catch (error) {
+		const field = error.field === 'url' ? $('add-url') : $('add-description');
+		field.setAttribute('aria-invalid', 'true');
+		field.focus();
+		$('add-problem').textContent = error.message;
+	} finally {
+		send.disabled = false;
+	}
+});
+
+function said({ product, embedded, tokens, ran }) {
+	if (!embedded) return `Dress no. ${product.id} was added, but no trigger gave it a vector, so no search finds it.`;
+	const cut = tokens > MOST_TOKENS ? ` The first ${MOST_TOKENS} of its ${tokens} tokens are in its vector.` : '';
+	return `Dress no. ${product.id} was added and embedded in ${milliseconds(ran)}.${cut}`;
+}
+
+// ---
+
+$('examples').append(...EXAMPLES.map((words) => {
+	const link = element('a', { href: address({ q: words }), textContent: words });
+	link.dataset.go = '';
+	return element('li', {}, link);
+}));
+
+show();

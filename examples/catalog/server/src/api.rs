@@ -1,0 +1,427 @@
+//! The endpoints. Each runs one statement and says which it was.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router, middleware};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio_postgres::Row;
+
+use crate::database::{Database, Failure};
+use crate::guard;
+use crate::picture;
+use crate::problem::Problem;
+use crate::statement::{self, FACETS, Find, HIGHEST_LIMIT, Order, Shown, Statement, USUAL_LIMIT};
+
+/// For a query, a description and a url alike. The model reads some 200 words; this leaves room for them.
+const LONGEST_TEXT: usize = 2000;
+/// A description and a url of that length, each character written as an escape.
+const LARGEST_BODY: usize = 64 * 1024;
+
+pub struct App {
+    pub database: Database,
+    pub pictures: Option<PathBuf>,
+}
+
+type Shared = State<Arc<App>>;
+type Pairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
+type Answer = Result<Json<Value>, Problem>;
+
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/", get(|| async { asset("text/html; charset=utf-8", include_str!("../page/index.html")) }))
+        .route("/style.css", get(|| async { asset("text/css; charset=utf-8", include_str!("../page/style.css")) }))
+        .route("/page.js", get(|| async { asset("text/javascript; charset=utf-8", include_str!("../page/page.js")) }))
+        .route("/pictures/{name}", get(picture_file))
+        .route("/api/search", get(search))
+        .route("/api/products", get(browse).post(add))
+        .route("/api/products/{id}", get(product))
+        .route("/api/products/{id}/similar", get(similar))
+        .route("/api/facets", get(facets))
+        .route("/api/explain", get(explain))
+        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "There is nothing at this address.") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "This address does not take such requests.")
+        })
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(middleware::from_fn(guard::guard))
+        .with_state(Arc::new(app))
+}
+
+fn asset(content_type: &'static str, content: &'static str) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, content_type)], content)
+}
+
+// --- products
+
+#[derive(Serialize)]
+struct Product {
+    id: i64,
+    description: Option<String>,
+    url: Option<String>,
+    split: Option<i32>,
+    /// What the page shows: a file of this server, an address, or nothing.
+    picture: Option<String>,
+    /// Without a vector there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    distance: Option<f64>,
+}
+
+impl App {
+    /// The files are looked for at once: that takes microseconds, less than handing it to a thread.
+    fn product(&self, row: &Row) -> Result<Product, Failure> {
+        let url: Option<String> = row.try_get("url")?;
+        let has_file =
+            |name: &str| self.pictures.as_deref().is_some_and(|folder| picture::file_of(folder, name).is_some());
+        let has_distance = row.columns().iter().any(|column| column.name() == "distance");
+        Ok(Product {
+            id: row.try_get("id")?,
+            description: row.try_get("description")?,
+            picture: picture::source_of(url.as_deref(), has_file),
+            url,
+            split: row.try_get("split")?,
+            distance: if has_distance { row.try_get("distance")? } else { None },
+        })
+    }
+
+    async fn find(&self, wanted: &Find) -> Result<(Vec<Product>, Value), Problem> {
+        let statement = statement::find(wanted);
+        let (rows, ms) = self.database.run(&statement).await?;
+        let mut products = rows.iter().map(|row| self.product(row)).collect::<Result<Vec<_>, _>>()?;
+        if wanted.order != Order::Id {
+            // IVFFlat's iterative scan may hand over neighbours in the wrong order. Those without a distance stay last.
+            let far = f64::INFINITY;
+            products.sort_by(|a, b| a.distance.unwrap_or(far).total_cmp(&b.distance.unwrap_or(far)));
+        }
+        Ok((products, ran(&statement, ms)))
+    }
+}
+
+/// The statement as the page shows it.
+fn ran(statement: &Statement, ms: f64) -> Value {
+    let parameters: Vec<Shown> = statement.shown();
+    json!({ "sql": statement.text, "parameters": parameters, "ms": (ms * 100.0).round() / 100.0 })
+}
+
+async fn search(State(app): Shared, pairs: Pairs) -> Answer {
+    let asked = asked(pairs?.0, &["q"])?;
+    let words = words(asked.q.as_deref().unwrap_or_default())?;
+    let (products, ran) = app.find(&asked.by(Order::Words(words))).await?;
+    Ok(Json(json!({ "products": products, "ran": ran })))
+}
+
+async fn similar(State(app): Shared, Path(id): Path<String>, pairs: Pairs) -> Answer {
+    let id = id_of(&id)?;
+    let (products, ran) = app.find(&asked(pairs?.0, &[])?.by(Order::Product(id))).await?;
+    if products.first().is_some_and(|nearest| nearest.distance.is_none()) {
+        return Err(Problem::new(StatusCode::NOT_FOUND, format!("There is no product {id}, or it has no vector yet.")));
+    }
+    Ok(Json(json!({ "products": products, "ran": ran })))
+}
+
+async fn browse(State(app): Shared, pairs: Pairs) -> Answer {
+    let (products, ran) = app.find(&asked(pairs?.0, &[])?.by(Order::Id)).await?;
+    Ok(Json(json!({ "products": products, "ran": ran })))
+}
+
+async fn product(State(app): Shared, Path(id): Path<String>) -> Answer {
+    let id = id_of(&id)?;
+    let statement = statement::product(id);
+    let (rows, ms) = app.database.run(&statement).await?;
+    match rows.first() {
+        Some(row) => Ok(Json(json!({ "product": app.product(row)?, "ran": ran(&statement, ms) }))),
+        None => Err(Problem::new(StatusCode::NOT_FOUND, format!("There is no product {id}."))),
+    }
+}
+
+#[derive(Deserialize)]
+struct New {
+    description: String,
+    url: Option<String>,
+}
+
+async fn add(State(app): Shared, body: Result<Bytes, BytesRejection>) -> Result<(StatusCode, Json<Value>), Problem> {
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, too_long("description")),
+        _ => Problem::input("What was sent did not arrive in full.").with_detail(rejection.body_text()),
+    })?;
+    let new: New = serde_json::from_slice(&body).map_err(|error| {
+        Problem::input("What was sent is no product: a JSON object with a description and perhaps a url.")
+            .with_detail(error.to_string())
+    })?;
+    let (description, url) = checked(&new)?;
+    let statement = statement::add(description, url);
+    let (rows, ms) = app.database.run(&statement).await?;
+    let row = rows.first().ok_or_else(|| {
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "The product was not added: something in the database kept it out.",
+        )
+    })?;
+    let embedded: bool = row.try_get("embedded").map_err(Failure::from)?;
+    let tokens: i32 = row.try_get("tokens").map_err(Failure::from)?;
+    let added = json!({
+        "product": app.product(row)?, "embedded": embedded, "tokens": tokens, "ran": ran(&statement, ms),
+    });
+    Ok((StatusCode::CREATED, Json(added)))
+}
+
+// --- filters
+
+async fn facets(State(app): Shared) -> Answer {
+    let mut statement = statement::facets(true);
+    let (rows, ms) = match app.database.run(&statement).await {
+        Err(failure) if failure.lacks_attributes() => {
+            statement = statement::facets(false);
+            app.database.run(&statement).await?
+        }
+        other => other?,
+    };
+    let found = rows
+        .iter()
+        .map(|row| Ok((row.try_get("facet")?, row.try_get("value")?, row.try_get("products")?)))
+        .collect::<Result<Vec<_>, tokio_postgres::Error>>()
+        .map_err(Failure::from)?;
+    Ok(Json(json!({ "facets": in_order(&found), "ran": ran(&statement, ms) })))
+}
+
+/// In the page's order; facets without values are left out.
+fn in_order(found: &[(String, Option<String>, i64)]) -> Vec<Value> {
+    let mut facets = Vec::new();
+    for name in ["split"].iter().chain(&FACETS) {
+        let mut values: Vec<(&str, i64)> = found
+            .iter()
+            .filter(|(facet, _, _)| facet == name)
+            .filter_map(|(_, value, products)| Some((value.as_deref()?, *products)))
+            .collect();
+        if *name == "split" {
+            values.sort_by_key(|(value, _)| value.parse::<i64>().unwrap_or(i64::MAX));
+        }
+        if !values.is_empty() {
+            let values: Vec<_> = values.iter().map(|(v, n)| json!({ "value": v, "products": n })).collect();
+            facets.push(json!({ "name": name, "values": values }));
+        }
+    }
+    facets
+}
+
+// --- the plan
+
+async fn explain(State(app): Shared, pairs: Pairs) -> Answer {
+    let asked = asked(pairs?.0, &["q", "like"])?;
+    let order = match (&asked.q, &asked.like) {
+        (Some(_), Some(_)) => return Err(Problem::input("Ask for words or for a product, not for both.")),
+        (Some(q), None) => Order::Words(words(q)?),
+        (None, Some(id)) => Order::Product(id_of(id)?),
+        (None, None) => Order::Id,
+    };
+    let statement = statement::find(&asked.by(order)).explained();
+    let (rows, ms) = app.database.run(&statement).await?;
+    let lines = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>().map_err(Failure::from)?;
+    Ok(Json(json!({ "plan": statement::shorten_vectors(&lines.join("\n")), "ran": ran(&statement, ms) })))
+}
+
+// --- pictures
+
+async fn picture_file(State(app): Shared, Path(name): Path<String>) -> Result<Response, Problem> {
+    let missing = || Problem::new(StatusCode::NOT_FOUND, "There is no such picture.");
+    let folder = app.pictures.as_deref().ok_or_else(missing)?;
+    let of_type = picture::type_of(&name).ok_or_else(missing)?;
+    let file = picture::file_of(folder, &name).ok_or_else(missing)?;
+    let bytes = tokio::fs::read(&file).await.map_err(|error| missing().with_detail(format!("{name}: {error}")))?;
+    // An SVG opened by itself is a document; it may have styles and nothing else.
+    let alone: [(HeaderName, &str); 3] = [
+        (header::CONTENT_TYPE, of_type),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; sandbox"),
+        (header::CACHE_CONTROL, "private, max-age=300"),
+    ];
+    Ok((alone, bytes).into_response())
+}
+
+// --- what the user gave
+
+#[derive(Debug)]
+struct Asked {
+    q: Option<String>,
+    like: Option<String>,
+    split: Option<i32>,
+    attributes: Vec<(&'static str, String)>,
+    limit: i64,
+}
+
+impl Asked {
+    fn by(&self, order: Order) -> Find {
+        Find { order, split: self.split, attributes: self.attributes.clone(), limit: self.limit }
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Problem {
+        Problem::input("The address of this page is damaged.").with_detail(rejection.body_text())
+    }
+}
+
+/// Sorts the parts of the address's query. A filter that is empty is none.
+fn asked(pairs: Vec<(String, String)>, also: &[&str]) -> Result<Asked, Problem> {
+    let mut asked = Asked { q: None, like: None, split: None, attributes: Vec::new(), limit: USUAL_LIMIT };
+    let mut seen: Vec<String> = Vec::new();
+    for (name, value) in pairs {
+        if seen.contains(&name) {
+            return Err(Problem::input("Each filter can have one value only."));
+        }
+        seen.push(name.clone());
+        let facet = FACETS.iter().find(|facet| **facet == name);
+        match name.as_str() {
+            // Words may be empty: that is worth a sentence of its own.
+            "q" if also.contains(&"q") => asked.q = Some(value),
+            "like" if also.contains(&"like") => asked.like = Some(value),
+            "split" if value.is_empty() => (),
+            "split" => {
+                let split = value.parse().map_err(|_| Problem::input("A split is a whole number."))?;
+                asked.split = Some(split);
+            }
+            "limit" => {
+                asked.limit = value.parse().ok().filter(|n| (1..=HIGHEST_LIMIT).contains(n)).ok_or_else(|| {
+                    Problem::input(format!("At least 1 and at most {HIGHEST_LIMIT} products can be shown."))
+                })?;
+            }
+            _ => match facet {
+                Some(_) if value.is_empty() => (),
+                Some(facet) => asked.attributes.push((facet, text(&value, "filter")?.to_owned())),
+                None => return Err(Problem::input("There is no such filter.")),
+            },
+        }
+    }
+    asked.attributes.sort_by_key(|(name, _)| FACETS.iter().position(|facet| facet == name));
+    Ok(asked)
+}
+
+fn too_long(what: &str) -> String {
+    format!("The {what} is too long; at most {LONGEST_TEXT} characters fit.")
+}
+
+/// Trimmed, and fit for the database.
+fn text<'a>(value: &'a str, what: &str) -> Result<&'a str, Problem> {
+    let value = value.trim();
+    if value.chars().count() > LONGEST_TEXT {
+        return Err(Problem::input(too_long(what)));
+    }
+    if value.contains('\0') {
+        return Err(Problem::input(format!("The {what} has a character that the database cannot store.")));
+    }
+    Ok(value)
+}
+
+fn words(q: &str) -> Result<String, Problem> {
+    match text(q, "query")? {
+        "" => Err(Problem::input("Type a few words about what you are looking for, and then search.")),
+        words => Ok(words.to_owned()),
+    }
+}
+
+fn checked(new: &New) -> Result<(String, Option<String>), Problem> {
+    let description = text(&new.description, "description")?;
+    if description.is_empty() {
+        return Err(Problem::input("A product needs a description: a few words are enough."));
+    }
+    let url =
+        text(new.url.as_deref().unwrap_or_default(), "picture's address").map_err(|problem| problem.about("url"))?;
+    if !url.is_empty() && !picture::is_web_address(url) {
+        return Err(
+            Problem::input("A picture's address starts with https:// or http:// and has no spaces.").about("url")
+        );
+    }
+    Ok((description.to_owned(), (!url.is_empty()).then(|| url.to_owned())))
+}
+
+fn id_of(id: &str) -> Result<i64, Problem> {
+    id.parse().map_err(|_| Problem::new(StatusCode::NOT_FOUND, "There is no such product."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
+        list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn refused(list: &[(&str, &str)]) -> String {
+        asked(pairs(list), &["q"]).unwrap_err().sentence().to_owned()
+    }
+
+    fn new(description: &str, url: Option<&str>) -> New {
+        New { description: description.to_owned(), url: url.map(str::to_owned) }
+    }
+
+    #[test]
+    fn filters_are_sorted_and_empty_ones_dropped() {
+        let list =
+            [("sleeves", "long"), ("q", "gown"), ("colour", "red"), ("fit", ""), ("split", "3"), ("limit", "48")];
+        let asked = asked(pairs(&list), &["q"]).unwrap();
+        assert_eq!(asked.q.as_deref(), Some("gown"));
+        let find = asked.by(Order::Id);
+        assert_eq!(find.attributes, [("colour", "red".to_owned()), ("sleeves", "long".to_owned())]);
+        assert_eq!((find.split, find.limit), (Some(3), 48));
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        assert!(refused(&[("size", "L")]).contains("no such filter"));
+        assert!(refused(&[("like", "1")]).contains("no such filter"));
+        assert!(refused(&[("split", "x")]).contains("whole number"));
+        assert!(refused(&[("colour", "red"), ("colour", "blue")]).contains("one value"));
+        assert!(refused(&[("colour", "\0")]).contains("cannot store"));
+        for limit in ["0", "97", "-1", "", "x", "99999999999999999999"] {
+            assert!(refused(&[("limit", limit)]).contains("at most 96"), "{limit}");
+        }
+    }
+
+    #[test]
+    fn words_are_wanted() {
+        assert_eq!(words("  green dress\n").unwrap(), "green dress");
+        for empty in ["", " \t\n", "\u{a0}"] {
+            assert!(words(empty).unwrap_err().sentence().starts_with("Type a few words"));
+        }
+        // Characters count, not bytes.
+        assert!(words(&"é".repeat(2000)).is_ok());
+        assert!(words(&"é".repeat(2001)).unwrap_err().sentence().contains("too long"));
+    }
+
+    #[test]
+    fn a_product_is_checked() {
+        assert_eq!(checked(&new(" a dress ", Some(" "))).unwrap(), ("a dress".to_owned(), None));
+        assert_eq!(
+            checked(&new("a dress", Some("https://x.example/1.jpg"))).unwrap().1.as_deref(),
+            Some("https://x.example/1.jpg")
+        );
+        assert!(checked(&new("\n", None)).unwrap_err().sentence().contains("needs a description"));
+        assert!(checked(&new("a", Some("javascript:alert(1)"))).unwrap_err().sentence().contains("https://"));
+        assert!(checked(&new("a\0", None)).unwrap_err().sentence().contains("cannot store"));
+    }
+
+    #[test]
+    fn facets_come_in_the_page_s_order() {
+        let found = [
+            ("colour".to_owned(), Some("red".to_owned()), 2),
+            ("size".to_owned(), Some("L".to_owned()), 9),
+            ("split".to_owned(), Some("10".to_owned()), 1),
+            ("split".to_owned(), Some("9".to_owned()), 1),
+            ("fit".to_owned(), None, 1),
+        ];
+        assert_eq!(
+            json!(in_order(&found)),
+            json!([
+                { "name": "split", "values": [{ "value": "9", "products": 1 }, { "value": "10", "products": 1 }] },
+                { "name": "colour", "values": [{ "value": "red", "products": 2 }] },
+            ])
+        );
+    }
+}
