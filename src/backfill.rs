@@ -132,7 +132,7 @@ impl Run {
             regions = self.survey()?;
         }
         // What the caller does next is no concern of ours.
-        spi::connect(|spi| {
+        spi::connect_to_commit(|spi| {
             spi.commit(true);
             Ok(())
         })?;
@@ -176,7 +176,7 @@ impl Run {
     /// Does something with a connection, and commits.
     fn transaction<T>(&mut self, body: impl FnOnce(&mut Self, &Spi) -> Result<T>) -> Result<T> {
         check_for_interrupts();
-        spi::connect(|spi| {
+        spi::connect_to_commit(|spi| {
             let result = body(self, spi)?;
             spi.commit(false);
             Ok(result)

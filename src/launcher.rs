@@ -31,6 +31,10 @@ static LAUNCHER: PgAtomic<AtomicI32> = unsafe { PgAtomic::new(c"pg_embed launche
 // SAFETY: the name is this extension's.
 static WANTED: PgAtomic<AtomicBool> = unsafe { PgAtomic::new(c"pg_embed worker wanted") };
 
+/// Whether the worker that was started last has found something to do.
+// SAFETY: the name is this extension's.
+static WORKING: PgAtomic<AtomicBool> = unsafe { PgAtomic::new(c"pg_embed worker working") };
+
 /// Whether this server has a launcher at all: set in the postmaster, inherited by all processes.
 static PRELOADED: AtomicBool = AtomicBool::new(false);
 
@@ -44,6 +48,7 @@ pub fn init() {
     PRELOADED.store(true, Ordering::Relaxed);
     pg_shmem_init!(LAUNCHER);
     pg_shmem_init!(WANTED);
+    pg_shmem_init!(WORKING);
     BackgroundWorkerBuilder::new("pg_embed launcher")
         .set_library("pg_embed")
         .set_function("embed_launcher_main")
@@ -73,6 +78,11 @@ pub fn refuse_unless_preloaded() -> Result<()> {
 pub fn wake() {
     WANTED.get().store(true, Ordering::Release);
     set_latch(current());
+}
+
+/// Tells the launcher that a worker has found something to do: should it end soon, it was not for want of that.
+pub fn report_work() {
+    WORKING.get().store(true, Ordering::Release);
 }
 
 /// The launcher's process.
@@ -138,6 +148,7 @@ fn start_workers(databases: &[Oid], workers: &mut HashMap<Oid, DynamicBackground
 
 /// Starts a worker and gives it a moment to find out whether there is anything to do.
 fn start_worker(database: Oid) -> Result<Option<DynamicBackgroundWorker>> {
+    WORKING.get().store(false, Ordering::Release);
     let worker = BackgroundWorkerBuilder::new("pg_embed worker")
         .set_library("pg_embed")
         .set_function("embed_worker_main")
@@ -158,6 +169,10 @@ fn start_worker(database: Oid) -> Result<Option<DynamicBackgroundWorker>> {
     let start = Instant::now();
     while start.elapsed() < GLANCE {
         if !is_running(&worker) {
+            if WORKING.get().load(Ordering::Acquire) {
+                // It was terminated: another one is needed.
+                WANTED.get().store(true, Ordering::Release);
+            }
             return Ok(None);
         }
         process::nap(LOOK);

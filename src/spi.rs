@@ -18,8 +18,18 @@ pub struct Spi(());
 /// # Errors
 /// What `body` fails with. The connection then ends with the transaction, as it does where PostgreSQL raises an error.
 pub fn connect<T>(body: impl FnOnce(&Spi) -> Result<T>) -> Result<T> {
-    // SAFETY: in a transaction; where the caller is atomic, `commit` is refused and all else is the same.
-    check(unsafe { pg_sys::SPI_connect_ext(pg_sys::SPI_OPT_NONATOMIC as i32) })?;
+    connect_with(0, body)
+}
+
+/// The same in a procedure that may [`commit`](Spi::commit). Its memory belongs to the procedure's call, not to the
+/// transaction.
+pub fn connect_to_commit<T>(body: impl FnOnce(&Spi) -> Result<T>) -> Result<T> {
+    connect_with(pg_sys::SPI_OPT_NONATOMIC, body)
+}
+
+fn connect_with<T>(options: u32, body: impl FnOnce(&Spi) -> Result<T>) -> Result<T> {
+    // SAFETY: in a transaction.
+    check(unsafe { pg_sys::SPI_connect_ext(options as i32) })?;
     let result = body(&Spi(()))?;
     // SAFETY: the connection made above; those made since have ended.
     check(unsafe { pg_sys::SPI_finish() })?;

@@ -82,17 +82,25 @@ impl Column {
         let names = std::iter::once(&choice.embedding).chain(&choice.sources);
         let names = names.map(|name| text::from_server(name)).collect::<Result<Vec<_>>>()?;
         let constants = names.iter().map(|name| spi::literal(name)).collect::<Result<Vec<_>>>()?;
-        self.drop_triggers(spi)?;
+        let trigger = format!("embed_watch_{}", table.embedding_number());
+        self.drop_triggers(spi, &trigger)?;
         spi.execute(&format!(
-            "CREATE TRIGGER embed_watch_{} BEFORE INSERT OR UPDATE ON {} FOR EACH ROW \
+            "CREATE TRIGGER {trigger} BEFORE INSERT OR UPDATE ON {} FOR EACH ROW \
              EXECUTE FUNCTION {}.embed_mark_trigger({})",
-            table.embedding_number(),
             self.name,
             self.schema,
             constants.join(", ")
         ))?;
         self.create_index(spi, &table)?;
         self.with_extension_owner(spi, |spi| {
+            // Lines for columns that were renamed or dropped.
+            spi.execute(&format!(
+                "DELETE FROM {}.embed_watched WHERE relation OPERATOR(pg_catalog.=) {table} AND NOT EXISTS \
+                 (SELECT FROM pg_catalog.pg_attribute AS a WHERE a.attrelid OPERATOR(pg_catalog.=) {table} \
+                 AND a.attname::pg_catalog.text OPERATOR(pg_catalog.=) embedding AND NOT a.attisdropped)",
+                self.schema,
+                table = self.table
+            ))?;
             spi.execute(&format!(
                 "INSERT INTO {}.embed_watched (relation, embedding, sources) VALUES ({}, {}, ARRAY[{}]) \
                  ON CONFLICT (relation, embedding) DO UPDATE SET sources = EXCLUDED.sources",
@@ -124,7 +132,7 @@ impl Column {
             return Err(Report::new(PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT, message)
                 .hint("The view embed_status lists the columns that are."));
         }
-        self.drop_triggers(spi)?;
+        self.drop_triggers(spi, "")?;
         self.drop_indexes(spi)
     }
 
@@ -152,14 +160,16 @@ impl Column {
             .hint("Use embed_trigger() or embed_backfill()."))
     }
 
-    /// Drops the triggers that were made for this column, whatever they are called by now.
-    fn drop_triggers(&self, spi: &Spi) -> Result<()> {
+    /// Drops the triggers that were made for this column, whatever they are called by now, and that with the name
+    /// `or_called`, which was made when the column was called otherwise.
+    fn drop_triggers(&self, spi: &Spi, or_called: &str) -> Result<()> {
         let argument: String = self.embedding.as_bytes_with_nul().iter().map(|byte| format!("{byte:02x}")).collect();
         let found = spi.execute(&format!(
             "SELECT pg_catalog.quote_ident(tgname) FROM pg_catalog.pg_trigger \
              WHERE tgrelid OPERATOR(pg_catalog.=) {} AND tgparentid OPERATOR(pg_catalog.=) 0 \
              AND tgfoid OPERATOR(pg_catalog.=) '{}.embed_mark_trigger()'::pg_catalog.regprocedure \
-             AND pg_catalog.substr(tgargs, 1, {}) OPERATOR(pg_catalog.=) '\\x{argument}'::pg_catalog.bytea",
+             AND (pg_catalog.substr(tgargs, 1, {}) OPERATOR(pg_catalog.=) '\\x{argument}'::pg_catalog.bytea \
+             OR tgname OPERATOR(pg_catalog.=) '{or_called}')",
             self.table,
             self.schema.replace('\'', "''"),
             argument.len() / 2

@@ -78,9 +78,8 @@ sub vectors_of
 sub wait_for_vectors
 {
 	my ($node, $database, $table, $embedding, $texts) = @_;
-	return $node->poll_query_until($database,
-		"SELECT count(*) FROM $table WHERE $embedding IS NULL AND EXISTS (SELECT FROM unnest($texts) AS t WHERE t IS NOT NULL)",
-		'0');
+	return $node->poll_query_until($database, qq{SELECT count(*) FROM $table
+		WHERE $embedding IS NULL AND EXISTS (SELECT FROM unnest($texts) AS t WHERE t IS NOT NULL)}, '0');
 }
 
 1;
