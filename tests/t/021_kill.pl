@@ -77,7 +77,7 @@ for my $round (1 .. $kills + $shutdowns)
 	}
 	# They end when the server has noticed; it takes connections again when it has recovered.
 	$_->finish for @asides;
-	$node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
+	wait_for_server($node);
 }
 is("$killed $stopped", "$kills $shutdowns", 'kills and immediate shutdowns');
 

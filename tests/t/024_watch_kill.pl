@@ -26,16 +26,6 @@ $node->safe_psql('postgres', q{
 my $stop = PostgreSQL::Test::Utils::tempdir() . '/stop';
 my ($connection, $test) = ($node->connstr('postgres'), $$);
 
-# What psql answers, nothing where the server is not there. It is not given on stdin: psql might end before it reads.
-sub ask
-{
-	my ($sql) = @_;
-	my ($answer, $said) = ('', '');
-	IPC::Run::run([ 'psql', '-XAtq', '-d', $connection, '-c', $sql ], '<', \undef, '>', \$answer, '2>', \$said);
-	chomp $answer;
-	return $answer;
-}
-
 # Writes one transaction after the other, each of some rows, and of new texts for those of two earlier ones: of the last
 # one, which the worker is likely to be at, and of an older one. What the server did not confirm is done again, so that
 # in the end all were confirmed. Gives their number, and that of those done again.
@@ -79,7 +69,7 @@ sub worker
 	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
 	while (time < $deadline)
 	{
-		my $found = ask(qq{SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_embed worker'
+		my $found = ask($node, qq{SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_embed worker'
 			AND datname = 'postgres' AND pid <> $last});
 		return $last = $found if $found;
 		sleep 0.05;
@@ -92,7 +82,7 @@ for my $round (1 .. $kills + $shutdowns)
 {
 	my $pid = worker();
 	sleep rand(1.5);
-	$amidst++ if ask('SELECT count(*) FROM docs WHERE e IS NULL');
+	$amidst++ if ask($node, 'SELECT count(*) FROM docs WHERE e IS NULL');
 	if ($round % 5 == 0)
 	{
 		$node->stop('immediate');

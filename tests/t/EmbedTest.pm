@@ -6,9 +6,12 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(start_cluster answer launch outcome refusal vectors_of wait_for_vectors);
+our @EXPORT = qw(start_cluster answer launch outcome refusal vectors_of wait_for_vectors ask wait_for_server);
 
 # Starts a cluster that has the extension in its database postgres. `conf` is appended to postgresql.conf; the other
 # parameters are those of init().
@@ -46,9 +49,34 @@ sub outcome
 {
 	my ($session) = @_;
 	$session->query('SELECT 1');
-	my $said = $session->{stderr} =~ s/background_psql: QUERY_SEPARATOR \d+:\n//gr;
+	my $said = $session->{stderr} =~ s/background_psql: QUERY_SEPARATOR.*\n//gr;
 	$session->{stderr} = '';
 	return $said;
+}
+
+# What psql answers, nothing where the server is not there. The statement is not given on stdin: psql might end before it
+# reads.
+sub ask
+{
+	my ($node, $sql) = @_;
+	my ($answer, $said) = ('', '');
+	IPC::Run::run([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', $sql ],
+		'<', \undef, '>', \$answer, '2>', \$said);
+	chomp $answer;
+	return $answer;
+}
+
+# Waits until a server that is recovering takes connections.
+sub wait_for_server
+{
+	my ($node) = @_;
+	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
+	until (ask($node, 'SELECT true') eq 't')
+	{
+		die 'the server does not come back' if time > $deadline;
+		sleep 0.05;
+	}
+	return;
 }
 
 # What a statement that should fail says, with its SQLSTATE.
