@@ -2,10 +2,12 @@
 # make          build the extension
 # make install  put it into the server that PG_CONFIG names
 # make catalog  build the example's programs
-# make test, make demo, make bench, make lint, make uninstall, make clean
+# make test, make demo, make demo-report, make bench, make lint, make uninstall, make clean
 
 PG_CONFIG ?= pg_config
-export PG_CONFIG ORT_LIB MODEL_DIR CATALOG ROWS SERVE BENCH_TEXTS
+export PG_CONFIG ORT_LIB MODEL_DIR CATALOG ROWS SERVE BENCH_TEXTS CHROMIUM SCREENSHOTS
+# Where demo-report writes.
+REPORT ?= report
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 # Recursive on purpose: `make deps` may be what brings pg_config.
@@ -31,7 +33,7 @@ MODELDEST = $(DESTDIR)$(SHAREDIR)/pg_embed/$(MODEL)
 # `install` unlinks the old file first: a server that has it mapped keeps its own copy.
 put = cmp -s $(2) "$(3)" || install -D -m $(1) $(2) "$(3)"
 
-.PHONY: build catalog deps test-deps check-pg-config install install-with-sudo uninstall test demo bench lint clean
+.PHONY: build catalog deps test-deps check-pg-config install install-with-sudo uninstall test demo demo-report bench lint clean
 # `test` and `demo` rely on their prerequisites being made in order.
 .NOTPARALLEL:
 
@@ -79,6 +81,9 @@ test: deps test-deps build catalog install-with-sudo
 
 demo: deps build catalog install-with-sudo
 	@scripts/as-server-user.sh examples/catalog/demo.sh
+
+demo-report: deps build catalog install-with-sudo
+	@REPORT="$(REPORT)" scripts/as-server-user.sh examples/catalog/report.sh
 
 # BENCH_TEXTS names a file with one text a line, to be used instead of generated ones.
 bench: deps build install-with-sudo

@@ -3,7 +3,7 @@
 # tests/, examples/ and deps/clients/, with the example's programs in deps/catalog/, and removes the copy afterwards.
 # PostgreSQL refuses to run as root, so root's call becomes one as user postgres; the copy is there
 # because that user may not be able to read the clone. Passes on PG_CONFIG, ROWS, CATALOG, SERVE and BENCH_TEXTS;
-# what SCRIPT puts into the directory SCREENSHOTS is copied back.
+# what SCRIPT puts into the directories SCREENSHOTS and REPORT is copied back.
 set -euo pipefail
 
 [ $# -ge 1 ] || { echo "usage: $0 SCRIPT [ARGS]" >&2; exit 2; }
@@ -13,9 +13,14 @@ PG_CONFIG=$(command -v "${PG_CONFIG:-pg_config}") || { echo "no pg_config: run m
 # Short and under /tmp: the path of a Unix socket inside it may have 107 bytes at most.
 dir=$(mktemp -d /tmp/pg_embed.XXXXXX)
 
+# Directories of the user's, by the names of their variables. The script may not be allowed to write there.
+declare -A results
+
 cleanup() {
-    local pidfile pid
-    [ -z "${screenshots:-}" ] || cp -R "$dir/screenshots/." "$screenshots/" || true
+    local name pidfile pid
+    for name in "${!results[@]}"; do
+        cp -R "$dir/results/$name/." "${results[$name]}/" || true
+    done
     # A script that was interrupted may have left a server behind.
     while IFS= read -r pidfile; do
         pid=$(head -n 1 "$pidfile" 2>/dev/null) || continue
@@ -46,12 +51,12 @@ for name in CATALOG BENCH_TEXTS; do
         declare -x "$name=$dir/$name/$(basename "${!name}")"
     fi
 done
-# The script may not be allowed to write where the user wants them.
-screenshots=${SCREENSHOTS:-}
-if [ -n "$screenshots" ]; then
-    mkdir -p "$screenshots" "$dir/screenshots"
-    export SCREENSHOTS=$dir/screenshots
-fi
+for name in SCREENSHOTS REPORT; do
+    [ -n "${!name:-}" ] || continue
+    results[$name]=${!name}
+    mkdir -p "${!name}" "$dir/results/$name"
+    declare -x "$name=$dir/results/$name"
+done
 mkdir "$dir/tmp"
 export PG_CONFIG TMPDIR=$dir/tmp HOME=$dir
 # make exports them empty where the user names none.
