@@ -4,20 +4,21 @@
 #   PG_CONFIG  which PostgreSQL (default: pg_config)
 #   ROWS       how many products (default: 8732)
 #   REPORT     where to write (default: report/ in the current directory)
-#   GENERATOR  the built catalog-generator (default: target/release/catalog-generator beside this script)
+#   PROGRAMS   the directory with catalog-generator
 set -euo pipefail
 
 here=$(dirname "${BASH_SOURCE[0]}")
 rows=${ROWS:-8732}
 report=${REPORT:-$PWD/report}
-generator=${GENERATOR:-$here/target/release/catalog-generator}
+programs=${PROGRAMS:-$here/../../deps/catalog}
+generator=$programs/catalog-generator
 
 if [[ ! $rows =~ ^[1-9][0-9]{0,8}$ || $rows -lt 500 ]]; then
 	echo "report.sh: ROWS is $rows; it has to be a whole number, 500 at least" >&2
 	exit 1
 fi
 if [[ ! -x $generator ]]; then
-	echo "report.sh: no $generator: run cargo build --release in examples/catalog, or set GENERATOR" >&2
+	echo "report.sh: no $generator: build it with make catalog, and name its directory with PROGRAMS" >&2
 	exit 1
 fi
 mkdir -p "$report"

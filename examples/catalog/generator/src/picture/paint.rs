@@ -10,6 +10,7 @@ pub struct Paint {
     pub contrast: String,
     /// A second one, between the two.
     pub accent: String,
+    /// Dark enough for white to be seen on it.
     pub is_dark: bool,
 }
 
@@ -24,7 +25,7 @@ impl Paint {
     pub fn new(base: Rgb) -> Self {
         let brightness = (u32::from(base[0]) * 299 + u32::from(base[1]) * 587 + u32::from(base[2]) * 114) / 1000;
         let is_dark = brightness < 185;
-        let contrast = match (is_dark, saturation(base) > 40) {
+        let contrast = match (is_dark, saturation(base) >= 30) {
             (true, _) => mix(base, WHITE, 86),
             (false, true) => mix(base, [0, 0, 0], 56),
             (false, false) => mix(base, SLATE, 82),
