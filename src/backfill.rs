@@ -223,7 +223,7 @@ impl Run {
                 let filled = open.fill(spi, &condition, run.job.batch_size, run.job.threads)?;
                 // SAFETY: reads a variable of this process; 0 if nothing was written.
                 let transaction = unsafe { pg_sys::GetTopTransactionIdIfAny() };
-                if !run.job.only_missing && filled.filled > 0 {
+                if !run.job.only_missing && transaction != pg_sys::InvalidTransactionId {
                     run.transactions.push(u32::from(transaction).to_string());
                 }
                 Ok(filled)

@@ -87,9 +87,10 @@ impl Columns {
             match source.kind {
                 // SAFETY: the value is a text.
                 Kind::Text => add(unsafe { text::utf8(datum) }?),
-                // SAFETY: the value is an array of texts.
                 Kind::Array => {
-                    unsafe { text::elements(datum) }?.into_iter().flatten().for_each(&mut add);
+                    // SAFETY: the value is an array of texts.
+                    let elements = unsafe { text::elements(datum) }?;
+                    elements.into_iter().flatten().for_each(&mut add);
                 }
             }
         }

@@ -287,8 +287,9 @@ pub fn lock(table: Oid, privilege: u32, mode: u32) -> Result<()> {
     // SAFETY: catalogue lookups for the current user.
     let allowed = unsafe {
         let (user, any) = (pg_sys::GetUserId(), pg_sys::AclMaskHow::ACLMASK_ANY);
-        pg_sys::pg_class_aclcheck(table, user, privilege.into()) == pg_sys::AclResult::ACLCHECK_OK
-            || pg_sys::pg_attribute_aclcheck_all(table, user, privilege.into(), any) == pg_sys::AclResult::ACLCHECK_OK
+        let privilege = privilege as pg_sys::AclMode;
+        pg_sys::pg_class_aclcheck(table, user, privilege) == pg_sys::AclResult::ACLCHECK_OK
+            || pg_sys::pg_attribute_aclcheck_all(table, user, privilege, any) == pg_sys::AclResult::ACLCHECK_OK
     };
     if !allowed {
         let message = format!("permission denied for table {}", table_name(table));
@@ -312,7 +313,7 @@ pub fn is_owner(spi: &Spi, table: Oid) -> Result<bool> {
 fn refuse_row_security(table: Oid) -> Result<()> {
     // SAFETY: a catalogue lookup for the current user.
     let enabled = unsafe { pg_sys::check_enable_rls(table, Oid::INVALID, true) };
-    if enabled as u32 != pg_sys::CheckEnableRlsResult::RLS_ENABLED as u32 {
+    if enabled as u32 != pg_sys::CheckEnableRlsResult::RLS_ENABLED {
         return Ok(());
     }
     let message = format!("row-level security hides rows of table \"{}\" from the current user", table_name(table));
