@@ -93,4 +93,4 @@ export_csv rates 'SELECT texts, mean_tokens, texts_per_second FROM rates ORDER B
 
 python3 "$here/report/report.py" "$work" "$report"
 echo
-echo "Written: $report/report.md"
+echo "Written: report.md and its plots"
