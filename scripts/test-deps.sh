@@ -9,6 +9,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 clients=$root/deps/clients
 psycopg=3.3.9
 node_pg=8.23.1
+copy_streams=7.0.0
 # The last one for Node.js 18, which is Debian 12's.
 playwright=1.61.1
 
@@ -62,6 +63,14 @@ say "JDBC driver: present"
 
 has_node() { as_tester node -e 0; }
 
+# npm_install DIRECTORY MODULE
+npm_install() {
+    have npm || apt_install npm
+    say "npm install $2"
+    npm install --prefix "$1" --no-save --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error "$2" ||
+        die "npm could not install $2"
+}
+
 # Up to version 7, pg never gets connected with Node.js 14 or newer.
 has_node_pg() {
     has_node && NODE_PATH=$clients/node_modules:/usr/share/nodejs node -e '
@@ -78,13 +87,14 @@ if ! has_node_pg; then
     ! installable "${packages[@]}" || apt_install "${packages[@]}"
     if ! has_node_pg; then
         has_node || apt_install nodejs
-        have npm || apt_install npm
-        say "npm install pg@$node_pg"
         rm -rf "$clients/node_modules"
-        npm install --prefix "$clients" --no-save --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error \
-            "pg@$node_pg" || die "npm could not install pg@$node_pg"
+        npm_install "$clients" "pg@$node_pg"
     fi
     has_node_pg || die "node finds no module pg"
+fi
+# No distribution has a package of it. A directory of its own: npm removes from node_modules what it is not told to install.
+if ! NODE_PATH=$clients/copy/node_modules node -e 'require("pg-copy-streams")' 2>/dev/null; then
+    npm_install "$clients/copy" "pg-copy-streams@$copy_streams"
 fi
 say "node-postgres: present"
 
@@ -98,7 +108,6 @@ has_chromium() {
     return 1
 }
 
-# A directory of its own: npm removes from node_modules what it is not told to install.
 has_playwright() {
     has_node && NODE_PATH=$clients/browser/node_modules node -e '
         const right = require("playwright-core/package.json").version === process.argv[1];
@@ -120,11 +129,8 @@ say "chromium: present"
 if ! has_playwright; then
     node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)' ||
         die "the page's test needs Node.js 18 or newer: this is $(node --version)"
-    have npm || apt_install npm
-    say "npm install playwright-core@$playwright"
     rm -rf "$clients/browser"
-    npm install --prefix "$clients/browser" --no-save --no-package-lock --no-audit --no-fund --ignore-scripts \
-        --loglevel=error "playwright-core@$playwright" || die "npm could not install playwright-core@$playwright"
+    npm_install "$clients/browser" "playwright-core@$playwright"
     has_playwright || die "node finds no module playwright-core"
 fi
 say "playwright-core: present"

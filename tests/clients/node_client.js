@@ -1,11 +1,11 @@
 // node-postgres and pg_embed: node_client.js SOCKET_DIRECTORY PORT DATABASE USER
 // The table products is there and empty. Stops at the first difference.
-// Without COPY, for which this client needs a module that Debian has no package of, and without results in binary
-// format: it decodes every value as text first. The language is that of Node 12.
+// Without results in binary format: this client decodes every value as text first. The language is that of Node 12.
 'use strict';
 
 const assert = require('assert');
 const { Client } = require('pg');
+const { from: copyFrom } = require('pg-copy-streams');
 
 const JOINED = "embed_text(concat_ws(' ', title, description))";
 const INSERT = 'INSERT INTO products (id, title, description, price) VALUES ($1, $2, $3, $4)';
@@ -22,6 +22,9 @@ const ROWS = [
 	[9, 'Tent', 'for two\nor three', 110],
 ];
 const WANTED = [['espresso', 3], ['musical instrument', 5], ['furniture for the office', 6]];
+
+// As COPY's text format has them: a tab and a line break in a value, and NULL.
+const COPIED = '10\tKitchen knife\ttab\\there\t15\n11\tPillow\t\\N\t20\n12\tBicycle\tline\\nbreak\t400\n13\t\\N\tdesk lamp\t35\n';
 
 const [host, port, database, user] = process.argv.slice(2);
 const client = new Client({ host, port: Number(port), database, user });
@@ -40,6 +43,14 @@ async function run(text, values, options) {
 function simple(text, values) {
 	const literal = (value) => (typeof value === 'string' ? client.escapeLiteral(value) : String(value));
 	return run(text.replace(/\$(\d)/g, (_, n) => literal(values[n - 1])));
+}
+
+function copy(lines) {
+	return new Promise((resolve, reject) => {
+		const stream = client.query(copyFrom('COPY products (id, title, description, price) FROM STDIN'));
+		stream.on('error', reject).on('finish', resolve);
+		stream.end(lines);
+	});
 }
 
 async function checkVectors(count, what) {
@@ -84,6 +95,9 @@ async function main() {
 	for (const row of ROWS) await run(setText, [`edition ${row[0]}`, row[0]], { name: 'text' });
 	await checkVectors(9, 'UPDATE of the text, prepared: new vectors');
 	await checkGeneric('text', 1);
+
+	await copy(COPIED);
+	await checkVectors(13, 'COPY');
 
 	for (const [text, wanted] of WANTED) {
 		check((await simple(SEARCH, [text]))[0], [wanted], `search for ${text}, simple`);

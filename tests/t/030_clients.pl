@@ -16,7 +16,7 @@ my $scratch = PostgreSQL::Test::Utils::tempdir;
 # Where scripts/test-deps.sh puts what the distribution has no package of.
 my $deps = "$FindBin::RealBin/../../deps/clients";
 $ENV{PYTHONPATH} = join ':', "$deps/python", $ENV{PYTHONPATH} // ();
-$ENV{NODE_PATH} = join ':', "$deps/node_modules", '/usr/share/nodejs', $ENV{NODE_PATH} // ();
+$ENV{NODE_PATH} = join ':', "$deps/node_modules", "$deps/copy/node_modules", '/usr/share/nodejs', $ENV{NODE_PATH} // ();
 
 # JDBC has no Unix sockets.
 my $node = start_cluster('clients', conf => "shared_preload_libraries = 'pg_embed'\nlisten_addresses = '127.0.0.1'");
@@ -52,14 +52,14 @@ my $copied = q{10|Kitchen knife|"tab\there"|15
 
 sub check_database
 {
-	my ($dbname, $copies) = @_;
+	my ($dbname) = @_;
 	is($node->safe_psql($dbname, q{
 		SELECT id, coalesce(title, 'NULL'), coalesce(description, 'NULL'), price FROM products WHERE id < 10 ORDER BY id}),
 		$inserted, "$dbname: the rows");
 	is($node->safe_psql($dbname, q{
 		SELECT id, coalesce(title, 'NULL'), coalesce(to_json(description)::text, 'NULL'), price
 		FROM products WHERE id >= 10 ORDER BY id}),
-		$copies ? $copied : '', "$dbname: the copied rows");
+		$copied, "$dbname: the copied rows");
 	is($node->safe_psql($dbname, q{
 		SELECT id FROM products WHERE embedding IS DISTINCT FROM embed_text(concat_ws(' ', title, description))}),
 		'', "$dbname: each row has the vector of its text");
@@ -145,7 +145,7 @@ for my $query (sort keys %wanted)
 			join("\n", ($nearest) x 7), "psql: search for $query, prepared, $mode");
 	}
 }
-check_database('psql', 1);
+check_database('psql');
 
 # The others are programs in tests/clients. `probe` is what shows that the client is there.
 
@@ -156,21 +156,18 @@ my @clients = (
 		program => [ '/usr/bin/python3', "$programs/psycopg_client.py", $node->host ],
 		probe => q{/usr/bin/python3 -c 'import psycopg; psycopg.ClientCursor'},
 		install => 'psycopg 3.1 or newer for /usr/bin/python3 (Debian: python3-psycopg)',
-		copies => 1,
 	},
 	{
 		name => 'jdbc',
 		program => [ 'java', '-cp', $jar, "$programs/JdbcClient.java", '127.0.0.1' ],
 		probe => "test -f $jar && java --list-modules | grep -q jdk.compiler",
 		install => "$jar and a JDK 11 or newer (Debian: libpostgresql-jdbc-java, default-jdk-headless)",
-		copies => 1,
 	},
 	{
 		name => 'node',
 		program => [ 'node', "$programs/node_client.js", $node->host ],
-		probe => q{node -e 'require("pg")'},
-		install => 'Node.js and its module pg (Debian: nodejs, node-pg)',
-		copies => 0,
+		probe => q{node -e 'require("pg"); require("pg-copy-streams")'},
+		install => 'Node.js and its modules pg (Debian: nodejs, node-pg) and pg-copy-streams',
 	});
 
 # Also what the program says, in case it fails.
@@ -197,7 +194,7 @@ for my $client (@clients)
 	my ($passed, $output) = run_program(@{ $client->{program} }, $node->port, $name, $user);
 	ok($passed, "$name: the program sees what it should") or diag($output);
 	note($output);
-	check_database($name, $client->{copies});
+	check_database($name);
 }
 
 # Before the stop, which background workers report as FATAL.
