@@ -14,7 +14,7 @@ use pgrx::pg_sys::{self, Datum, FunctionCallInfo, Oid};
 use crate::backend::check_for_interrupts;
 use crate::columns::{table_name, vector_type};
 use crate::fill::{self, Choice, Condition, Filled, Table};
-use crate::functions::{choice, needed, optional, refuse_value};
+use crate::functions::{choice, needed, optional, refuse_value, target};
 use crate::guc;
 use crate::progress::{Board, Entry, Rate};
 use crate::report::{Report, Result};
@@ -69,7 +69,7 @@ impl Job {
             refuse_value("batch_size", batch_size, 1, guc::MAX_BATCH_SIZE)?;
             refuse_value("threads", threads, 1, guc::MAX_THREADS)?;
             Ok(Self {
-                target: Oid::from(needed(fcinfo, 0, "target")?.value() as u32),
+                target: target(fcinfo)?,
                 choice: choice(fcinfo, 1, 2)?,
                 vector: vector_type((*(*fcinfo).flinfo).fn_oid)?,
                 batch_size: batch_size as usize,

@@ -48,23 +48,9 @@ impl Columns {
         Ok(Self { embedding: number, sources: sources.iter().map(source).collect::<Result<_>>()? })
     }
 
-    /// Fails if PostgreSQL computes the column: such columns cannot be written, and get their values only after triggers
-    /// have run.
-    ///
-    /// # Errors
-    /// 42P10, and 42703.
-    pub fn refuse_generated(table: Oid, name: &CStr) -> Result<()> {
-        // SAFETY: a catalogue lookup of a column that exists.
-        if unsafe { pg_sys::get_attgenerated(table, number(table, name)?) } == 0 {
-            return Ok(());
-        }
-        let message =
-            format!("column \"{}\" of relation \"{}\" is generated", name.to_string_lossy(), table_name(table));
-        Err(Report::new(PgSqlErrorCode::ERRCODE_INVALID_COLUMN_REFERENCE, message)
-            .detail("PostgreSQL computes it itself, after triggers have run.")
-            .hint(
-                "Name the columns that it is generated from as sources; a generated vector column needs nothing else.",
-            ))
+    /// The numbers of all of them.
+    pub fn numbers(&self) -> impl Iterator<Item = i16> {
+        std::iter::once(self.embedding).chain(self.sources.iter().map(|source| source.number))
     }
 
     /// The text of a row: its values joined by a space, NULLs left out; `None` if all are NULL. `value` gives the
@@ -118,6 +104,24 @@ impl Source {
             }
         }
     }
+}
+
+/// Fails if PostgreSQL computes the column: such columns cannot be written, and get their values only after triggers
+/// have run.
+///
+/// # Errors
+/// 42P10.
+pub fn refuse_generated(table: Oid, number: i16) -> Result<()> {
+    // SAFETY: a catalogue lookup of a column that exists.
+    if unsafe { pg_sys::get_attgenerated(table, number) } == 0 {
+        return Ok(());
+    }
+    // SAFETY: the same; gives a palloc'd string.
+    let name = unsafe { CStr::from_ptr(pg_sys::get_attname(table, number, false)) }.to_string_lossy();
+    let message = format!("column \"{name}\" of relation \"{}\" is generated", table_name(table));
+    Err(Report::new(PgSqlErrorCode::ERRCODE_INVALID_COLUMN_REFERENCE, message)
+        .detail("PostgreSQL computes it itself, after triggers have run.")
+        .hint("Name the columns that it is generated from as sources; a generated vector column needs nothing else."))
 }
 
 /// The name of a table for messages.

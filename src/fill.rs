@@ -7,7 +7,7 @@ use std::ffi::CString;
 use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::{self, Datum, Oid};
 
-use crate::columns::{Columns, Text, table_name};
+use crate::columns::{self, Columns, Text, table_name};
 use crate::report::{Report, Result};
 use crate::spi::{self, Found, Spi};
 use crate::{backend, vector};
@@ -78,7 +78,7 @@ impl Table {
     pub fn open(table: Oid, choice: &Choice, vector: Oid) -> Result<Self> {
         lock(table, pg_sys::ACL_UPDATE, pg_sys::RowExclusiveLock)?;
         let open = Self::find(table, choice, vector)?;
-        Columns::refuse_generated(table, &choice.embedding)?;
+        columns::refuse_generated(table, open.columns.embedding)?;
         Ok(open)
     }
 
@@ -174,7 +174,7 @@ impl Table {
             self.name,
             self.is_missing()
         ))?;
-        Ok((0..rows.len()).filter_map(|row| rows.value(row, 1)).map(|part| Oid::from(part.value() as u32)).collect())
+        Ok(rows.column(1).map(|part| Oid::from(part.value() as u32)).collect())
     }
 
     /// Where at most `limit` of the rows lie that meet `condition`.
@@ -182,10 +182,7 @@ impl Table {
         let sql = format!("SELECT ctid FROM ONLY {} WHERE {condition} LIMIT {limit}", self.name);
         let rows = spi.execute(&sql)?;
         // SAFETY: a ctid is a tid, and never null.
-        Ok((0..rows.len())
-            .filter_map(|row| rows.value(row, 1))
-            .map(|place| unsafe { block_and_number(place) })
-            .collect())
+        Ok(rows.column(1).map(|place| unsafe { block_and_number(place) }).collect())
     }
 
     /// Gives at most `limit` of the rows that meet `condition` the vectors of their present texts. Rows that others
@@ -232,20 +229,28 @@ impl Table {
     }
 }
 
-/// The tables that the rows of `target` are in: itself, or its partitions; with `children`, those that inherit from it
-/// too. Temporary tables of other sessions are out of reach, and left out as in PostgreSQL's own statements.
-///
-/// # Errors
-/// 42P01 if it is gone, 42809 if it, or one of them, is something else than a table.
-pub fn tables_with_rows(spi: &Spi, target: Oid, children: bool) -> Result<Vec<Oid>> {
-    let found = spi.execute(&format!(
+/// The beginning of a statement, which defines `tree (oid)`: `target` and its partitions; with `children`, those that
+/// inherit from it too. Temporary tables of other sessions are out of reach, and left out as in PostgreSQL's own
+/// statements.
+pub fn tree(target: Oid, children: bool) -> String {
+    format!(
         "WITH RECURSIVE tree AS (SELECT {target}::pg_catalog.oid AS oid \
          UNION SELECT i.inhrelid FROM tree \
          JOIN pg_catalog.pg_inherits AS i ON i.inhparent OPERATOR(pg_catalog.=) tree.oid \
          JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) i.inhrelid \
          WHERE (c.relispartition OR {children}) AND (c.relpersistence OPERATOR(pg_catalog.<>) 't' \
-         OR c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema())) \
-         SELECT c.oid, c.relkind FROM pg_catalog.pg_class AS c JOIN tree ON tree.oid OPERATOR(pg_catalog.=) c.oid"
+         OR c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()))"
+    )
+}
+
+/// Those of the [`tree`] that have rows of their own.
+///
+/// # Errors
+/// 42P01 if it is gone, 42809 if it, or one of them, is something else than a table.
+pub fn tables_with_rows(spi: &Spi, target: Oid, children: bool) -> Result<Vec<Oid>> {
+    let found = spi.execute(&format!(
+        "{} SELECT c.oid, c.relkind FROM pg_catalog.pg_class AS c JOIN tree ON tree.oid OPERATOR(pg_catalog.=) c.oid",
+        tree(target, children)
     ))?;
     if found.len() == 0 {
         // Says that it is gone.

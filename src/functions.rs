@@ -3,7 +3,7 @@
 
 use embedder::{Chunking, DIMENSIONS, MODEL_NAME, RUNTIME_VERSION, WEIGHTS_SHA256};
 use pgrx::PgSqlErrorCode;
-use pgrx::pg_sys::{self, Datum, FunctionCallInfo};
+use pgrx::pg_sys::{self, Datum, FunctionCallInfo, Oid};
 
 use crate::backend::{self, check_for_interrupts};
 use crate::fill::Choice;
@@ -73,6 +73,15 @@ pub unsafe fn needed(fcinfo: FunctionCallInfo, number: usize, name: &str) -> Res
     let null = || Report::new(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, format!("\"{name}\" must not be null"));
     // SAFETY: the caller's promise.
     unsafe { optional(fcinfo, number) }.ok_or_else(null)
+}
+
+/// The table that the first argument names.
+///
+/// # Safety
+/// As for [`optional`]; the argument is a regclass.
+pub unsafe fn target(fcinfo: FunctionCallInfo) -> Result<Oid> {
+    // SAFETY: the caller's promise.
+    Ok(Oid::from(unsafe { needed(fcinfo, 0, "target") }?.value() as u32))
 }
 
 /// The vector column and the source columns that two arguments name.

@@ -145,6 +145,11 @@ impl Found<'_> {
             unsafe { pg_sys::SPI_getbinval(*(*self.table).vals.add(row), (*self.table).tupdesc, column, &mut null) };
         (!null).then_some(value)
     }
+
+    /// A column of all rows, counted from 1, NULLs left out.
+    pub fn column(&self, column: i32) -> impl Iterator<Item = Datum> {
+        (0..self.count).filter_map(move |row| self.value(row, column))
+    }
 }
 
 /// A query on its way. It is closed at the end of the transaction at the latest.

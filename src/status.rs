@@ -8,7 +8,7 @@ use pgrx::pg_sys::{self, Datum, FunctionCallInfo, Oid};
 
 use crate::columns;
 use crate::fill::{self, Table};
-use crate::functions::{choice, needed, optional};
+use crate::functions::{choice, needed, optional, target};
 use crate::report::{Report, Result};
 use crate::rows::Rows;
 use crate::{progress, spi, text};
@@ -59,7 +59,7 @@ pub unsafe fn progress(fcinfo: FunctionCallInfo) -> Result<Datum> {
 /// As for all SQL functions.
 pub unsafe fn count(fcinfo: FunctionCallInfo) -> Result<Datum> {
     // SAFETY: the caller's promise.
-    let counted = unsafe { count_rows(fcinfo, Oid::from(needed(fcinfo, 0, "target")?.value() as u32)) };
+    let counted = unsafe { count_rows(fcinfo, target(fcinfo)?) };
     // SAFETY: the function is declared to return a table.
     let mut rows = unsafe { Rows::begin(fcinfo) }?;
     match counted {

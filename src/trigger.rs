@@ -57,9 +57,11 @@ unsafe fn fire(fcinfo: FunctionCallInfo, renewed: impl FnOnce(&Row) -> Result<Op
             .map(|argument| CStr::from_ptr(*argument))
             .collect();
         let vector = columns::vector_type((*(*fcinfo).flinfo).fn_oid)?;
-        let refuse = |argument: &&CStr| Columns::refuse_generated(relation.rd_id, argument);
         let columns = Columns::resolve(relation.rd_id, arguments[0], &arguments[1..], vector)
-            .and_then(|columns| arguments.iter().try_for_each(refuse).map(|()| columns))
+            .and_then(|columns| {
+                columns.numbers().try_for_each(|number| columns::refuse_generated(relation.rd_id, number))?;
+                Ok(columns)
+            })
             .map_err(|report| report.or_detail(format!("Trigger \"{name}\" names it.")))?;
         let row = if fired::trigger_fired_by_update(data.tg_event) {
             Row { columns, descriptor: relation.rd_att, new: data.tg_newtuple, old: Some(data.tg_trigtuple) }

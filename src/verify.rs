@@ -4,8 +4,8 @@
 use pgrx::pg_sys::{Datum, FunctionCallInfo, Oid};
 
 use crate::columns::vector_type;
-use crate::fill::Table;
-use crate::functions::{choice, needed, refuse_value};
+use crate::fill::{self, Table};
+use crate::functions::{choice, needed, refuse_value, target};
 use crate::report::Result;
 use crate::rows::Rows;
 use crate::spi::{self, Spi};
@@ -36,7 +36,7 @@ struct Findings {
 pub unsafe fn verify(fcinfo: FunctionCallInfo) -> Result<Datum> {
     // SAFETY: the caller's promise.
     let (target, choice, sample, called) = unsafe {
-        let target = Oid::from(needed(fcinfo, 0, "target")?.value() as u32);
+        let target = target(fcinfo)?;
         let sample = needed(fcinfo, 3, "sample")?.value() as i32;
         (target, choice(fcinfo, 1, 2)?, sample, (*(*fcinfo).flinfo).fn_oid)
     };
@@ -64,10 +64,9 @@ pub unsafe fn verify(fcinfo: FunctionCallInfo) -> Result<Datum> {
 fn query(spi: &Spi, target: Oid, table: &Table, sample: i64) -> Result<String> {
     // What the planner believes, partitions and children included; a table that was never analyzed has -1.
     let rows = spi.number(&format!(
-        "WITH RECURSIVE tree AS (SELECT {target}::pg_catalog.oid AS oid UNION \
-         SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i JOIN tree ON i.inhparent OPERATOR(pg_catalog.=) tree.oid) \
-         SELECT pg_catalog.sum(CASE WHEN relkind OPERATOR(pg_catalog.=) 'r' THEN reltuples ELSE 0 END)::bigint \
-         FROM pg_catalog.pg_class AS c JOIN tree ON tree.oid OPERATOR(pg_catalog.=) c.oid"
+        "{} SELECT pg_catalog.sum(CASE WHEN relkind OPERATOR(pg_catalog.=) 'r' THEN reltuples ELSE 0 END)::bigint \
+         FROM pg_catalog.pg_class AS c JOIN tree ON tree.oid OPERATOR(pg_catalog.=) c.oid",
+        fill::tree(target, true)
     ))?;
     let (name, values, condition) = (spi::qualified(target)?, table.values(), table.is_concerned());
     let embedding = table.embedding();

@@ -12,7 +12,7 @@ use pgrx::pg_sys::{self, Datum, FunctionCallInfo, Oid};
 
 use crate::columns::{table_name, vector_type};
 use crate::fill::{self, Choice, Table};
-use crate::functions::{choice, needed};
+use crate::functions::{choice, needed, target};
 use crate::report::{Report, Result};
 use crate::spi::{self, Spi};
 use crate::{launcher, text};
@@ -68,7 +68,7 @@ impl Column {
         let (table, called, schema) = unsafe {
             let called = (*(*fcinfo).flinfo).fn_oid;
             let schema = pg_sys::get_namespace_name(pg_sys::get_func_namespace(called));
-            (Oid::from(needed(fcinfo, 0, "target")?.value() as u32), called, CStr::from_ptr(schema))
+            (target(fcinfo)?, called, CStr::from_ptr(schema))
         };
         let (name, schema) = (spi::qualified(table)?, spi::identifier(schema)?);
         Ok(Self { table, embedding, name, schema, vector: vector_type(called)? })
@@ -77,7 +77,7 @@ impl Column {
     fn watch(&self, spi: &Spi, choice: &Choice) -> Result<()> {
         self.refuse_unless_owner(spi)?;
         fill::tables_with_rows(spi, self.table, false)?;
-        self.refuse_if_temporary(spi)?;
+        self.refuse_if_temporary()?;
         let table = Table::open(self.table, choice, self.vector)?;
         let names = std::iter::once(&choice.embedding).chain(&choice.sources);
         let names = names.map(|name| text::from_server(name)).collect::<Result<Vec<_>>>()?;
@@ -145,13 +145,9 @@ impl Column {
             .detail("To watch a column takes a trigger and an index on its table."))
     }
 
-    fn refuse_if_temporary(&self, spi: &Spi) -> Result<()> {
-        let temporary = spi.number(&format!(
-            "SELECT pg_catalog.count(*) FROM pg_catalog.pg_class \
-             WHERE oid OPERATOR(pg_catalog.=) {} AND relpersistence OPERATOR(pg_catalog.=) 't'",
-            self.table
-        ))?;
-        if temporary == 0 {
+    fn refuse_if_temporary(&self) -> Result<()> {
+        // SAFETY: a catalogue lookup.
+        if unsafe { pg_sys::get_rel_persistence(self.table) } as u8 != pg_sys::RELPERSISTENCE_TEMP {
             return Ok(());
         }
         let message = format!("temporary table \"{}\" cannot be watched", table_name(self.table));
@@ -167,15 +163,14 @@ impl Column {
         let found = spi.execute(&format!(
             "SELECT pg_catalog.quote_ident(tgname) FROM pg_catalog.pg_trigger \
              WHERE tgrelid OPERATOR(pg_catalog.=) {} AND tgparentid OPERATOR(pg_catalog.=) 0 \
-             AND tgfoid OPERATOR(pg_catalog.=) '{}.embed_mark_trigger()'::pg_catalog.regprocedure \
+             AND tgfoid OPERATOR(pg_catalog.=) {}::pg_catalog.regprocedure \
              AND (pg_catalog.substr(tgargs, 1, {}) OPERATOR(pg_catalog.=) '\\x{argument}'::pg_catalog.bytea \
              OR tgname OPERATOR(pg_catalog.=) '{or_called}')",
             self.table,
-            self.schema.replace('\'', "''"),
+            spi::literal(&format!("{}.embed_mark_trigger()", self.schema))?,
             argument.len() / 2
         ))?;
-        for row in 0..found.len() {
-            let Some(trigger) = found.value(row, 1) else { continue };
+        for trigger in found.column(1) {
             // SAFETY: a text.
             let trigger = unsafe { text::utf8(trigger) }?;
             spi.execute(&format!("DROP TRIGGER {trigger} ON {}", self.name))?;
@@ -223,8 +218,7 @@ impl Column {
             self.table,
             self.mark()?
         ))?;
-        for row in 0..found.len() {
-            let index = found.value(row, 1).map_or(0, |index| index.value());
+        for index in found.column(1).map(|index| index.value()) {
             spi.execute(&format!("DROP INDEX {}", spi::qualified(Oid::from(index as u32))?))?;
         }
         Ok(())
@@ -234,8 +228,8 @@ impl Column {
     fn with_extension_owner<T>(&self, spi: &Spi, body: impl FnOnce(&Spi) -> Result<T>) -> Result<T> {
         let owner = spi.number(&format!(
             "SELECT relowner::bigint FROM pg_catalog.pg_class \
-             WHERE oid OPERATOR(pg_catalog.=) '{}.embed_watched'::pg_catalog.regclass",
-            self.schema.replace('\'', "''")
+             WHERE oid OPERATOR(pg_catalog.=) {}::pg_catalog.regclass",
+            spi::literal(&format!("{}.embed_watched", self.schema))?
         ))?;
         let (mut user, mut context) = (Oid::INVALID, 0);
         // SAFETY: undone below, or by PostgreSQL where the statement fails.
