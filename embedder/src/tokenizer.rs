@@ -8,10 +8,13 @@ use tokenizers::Encoding;
 
 use crate::error::{Error, Result};
 use crate::model::Model;
-use pieces::PIECE_BYTES;
+use pieces::{PIECE_BYTES, Piece};
 
 /// A text no longer than this is tokenized whole: cutting it would cost more than it saves.
 const SHORT_TEXT: usize = 2048;
+
+/// Size of the pieces of a text whose end is not known: small, because the last one cannot be used.
+const START_BYTES: usize = 512;
 
 /// Splits text into the tokens of one model.
 pub struct Tokenizer {
@@ -72,22 +75,52 @@ impl Tokenizer {
 
     /// The tokens of `text`, truncated at the model's limit.
     pub fn encode(&self, text: &str) -> Result<Tokens> {
-        let content = self.max_tokens - 2;
         let mut ids = vec![self.first];
         if text.len() <= SHORT_TEXT {
             extend(&mut ids, &self.encode_fast(text)?);
         } else {
             for piece in pieces::pieces(text, 0, PIECE_BYTES) {
                 extend(&mut ids, &self.encode_fast(piece.text())?);
-                if ids.len() > content + 1 {
+                if self.is_over(&ids) {
                     break;
                 }
             }
         }
-        let truncated = ids.len() > content + 1;
-        ids.truncate(content + 1);
+        Ok(self.finish(ids))
+    }
+
+    /// The tokens of a text of which only the beginning `start` is known, or `None` if it takes more of it to know
+    /// them. The text goes on after `start` in whatever way; `start` may end within a word.
+    ///
+    /// So a caller that fetches a long text piece by piece need fetch no more of it than the model reads. What is
+    /// returned is what [`encode`](Self::encode) returns for the whole text, and always truncated. Of a text in a
+    /// language with words, 4 kB mostly suffice.
+    ///
+    /// # Errors
+    /// The tokenizer failed.
+    pub fn encode_start(&self, start: &str) -> Result<Option<Tokens>> {
+        let mut ids = vec![self.first];
+        // What follows the last place at which `start` can be cut may become part of another token.
+        for piece in pieces::pieces(start, 0, START_BYTES).take_while(Piece::is_settled) {
+            extend(&mut ids, &self.encode_fast(piece.text())?);
+            if self.is_over(&ids) {
+                return Ok(Some(self.finish(ids)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether `ids`, [CLS] included, are more than the model reads.
+    fn is_over(&self, ids: &[i32]) -> bool {
+        ids.len() > self.max_tokens - 1
+    }
+
+    /// Truncates `ids`, [CLS] included, at the model's limit, and ends them with [SEP].
+    fn finish(&self, mut ids: Vec<i32>) -> Tokens {
+        let truncated = self.is_over(&ids);
+        ids.truncate(self.max_tokens - 1);
         ids.push(self.last);
-        Ok(Tokens { ids, truncated })
+        Tokens { ids, truncated }
     }
 
     /// Counts the tokens of a text, [CLS] and [SEP] included, without truncation.

@@ -53,6 +53,67 @@ fn truncation_and_counts_are_those_of_the_full_tokenisation() {
     }
 }
 
+/// The longest beginning of `text` of at most `bytes` bytes.
+fn beginning(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}
+
+#[test]
+fn the_beginning_of_a_text_gives_the_tokens_of_the_whole_or_none() {
+    let tokenizer = embedder().tokenizer();
+    let mut texts = long_texts();
+    texts.extend([" ", "\u{301}", "字", "👗", "[", "]"].map(|filler| filler.repeat(20_000)));
+    texts.push(format!("{} ", "a".repeat(150)).repeat(200));
+    texts.push(format!("{} end", "many words ".repeat(126)));
+    for text in &texts {
+        let whole = tokenizer.encode(text).unwrap();
+        let lengths = (0..64).chain((64..8000).step_by(37)).chain(8000..8020).chain([16_384, text.len()]);
+        let mut known = false;
+        for length in lengths {
+            let start = beginning(text, length);
+            match tokenizer.encode_start(start).unwrap() {
+                Some(tokens) => {
+                    assert_eq!(tokens, whole, "{length} bytes of {:?}", beginning(text, 40));
+                    assert!(tokens.truncated);
+                    known = true;
+                }
+                None => assert!(!known, "{length} bytes of {:?} are no longer enough", beginning(text, 40)),
+            }
+        }
+    }
+}
+
+/// Whatever follows: the same beginning before texts that differ from its last character on.
+#[test]
+fn the_beginning_of_a_text_decides_alone() {
+    let tokenizer = embedder().tokenizer();
+    for text in long_texts() {
+        for length in (1500..5000).step_by(97) {
+            let start = beginning(&text, length);
+            let Some(tokens) = tokenizer.encode_start(start).unwrap() else { continue };
+            for end in ["", "\u{301}", "s", "]", "字", " ", "\u{200d}👗"] {
+                let whole = tokenizer.encode(&format!("{start}{end}")).unwrap();
+                assert_eq!(tokens, whole, "{length} bytes of {:?}, then {end:?}", beginning(&text, 40));
+            }
+        }
+    }
+}
+
+#[test]
+fn sixteen_kilobytes_suffice_for_ordinary_text() {
+    for text in [
+        "Plain words, and a sentence. ",
+        "中文商品描述：绿色无袖夏装。",
+        "зелёное летнее платье ",
+        "e\u{301}te\u{301} ",
+    ] {
+        let text = text.repeat(2000);
+        for bytes in [4096, 16_384] {
+            assert!(embedder().tokenizer().encode_start(beginning(&text, bytes)).unwrap().is_some());
+        }
+    }
+}
+
 fn chunks(text: &str, max_tokens: i64, overlap: i64) -> Vec<Chunk> {
     let tokenizer = embedder().tokenizer();
     let chunking = Chunking::new(max_tokens, overlap, tokenizer.max_tokens()).unwrap();

@@ -26,11 +26,18 @@ pub struct Piece<'t> {
     text: Cow<'t, str>,
     /// Where the bytes of `text` stand in the whole text: byte ranges, ascending, disjoint, never empty.
     kept: Vec<Range<usize>>,
+    settled: bool,
 }
 
 impl Piece<'_> {
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Whether this piece was cut from what follows it. It is then the same however the text goes on; one that the
+    /// text's end ends is not.
+    pub fn is_settled(&self) -> bool {
+        self.settled
     }
 
     /// The byte range in the whole text of a non-empty byte range of this piece's text.
@@ -74,7 +81,7 @@ impl<'t> Iterator for Pieces<'t> {
             [one] => Cow::Borrowed(&self.text[one.clone()]),
             many => Cow::Owned(many.iter().map(|range| &self.text[range.clone()]).collect()),
         };
-        Some(Piece { text, kept: scanner.kept })
+        Some(Piece { text, kept: scanner.kept, settled: scanner.at < self.text.len() })
     }
 }
 
