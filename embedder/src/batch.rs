@@ -8,7 +8,7 @@ use ndarray::{Array2, s};
 
 use crate::error::Result;
 use crate::interrupt::with_signals_blocked;
-use crate::{DIMENSIONS, Embedder};
+use crate::{DIMENSIONS, Embedder, Tokenizer, Tokens, memory};
 
 /// Most tokens, padding included, of one micro-batch. Large enough that the matrix products dominate, small enough
 /// that a cancelled call ends soon and the activations stay in the cache.
@@ -26,7 +26,7 @@ const WINDOW: usize = 4096;
 /// # fn handle_interrupt() {}
 /// # fn main() -> embedder::Result<()> {
 /// # let embedder = Embedder::open(&Options::new("model", "libonnxruntime.so"))?;
-/// let mut batch = Batch::new(vec!["green sleeveless summer wear", "red evening gown"]);
+/// let mut batch = Batch::new(vec!["green sleeveless summer wear", "red evening gown"])?;
 /// while !batch.run(&embedder, 2, &interrupt)? {
 ///     handle_interrupt();
 /// }
@@ -35,7 +35,7 @@ const WINDOW: usize = 4096;
 /// # }
 /// ```
 pub struct Batch<'t> {
-    texts: Vec<&'t str>,
+    input: Input<'t>,
     vectors: Array2<f32>,
     truncated: Option<Truncated>,
     /// The first text that has not been tokenized.
@@ -43,6 +43,33 @@ pub struct Batch<'t> {
     /// Tokenized texts of the present window: text number and token ids.
     window: Vec<(usize, Vec<i32>)>,
     queue: Vec<MicroBatch>,
+}
+
+/// What is to be embedded, by the text's number.
+enum Input<'t> {
+    Texts(Vec<&'t str>),
+    /// A text's tokens are taken out when its turn comes.
+    Tokens(Vec<Tokens>),
+}
+
+impl Input<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Texts(texts) => texts.len(),
+            Self::Tokens(tokens) => tokens.len(),
+        }
+    }
+
+    /// The tokens of a text, whose turn comes once.
+    fn tokens(&mut self, text: usize, tokenizer: &Tokenizer) -> Result<Tokens> {
+        match self {
+            Self::Texts(texts) => tokenizer.encode(texts[text]),
+            Self::Tokens(tokens) => {
+                let Tokens { ids, truncated } = &mut tokens[text];
+                Ok(Tokens { ids: std::mem::take(ids), truncated: *truncated })
+            }
+        }
+    }
 }
 
 /// Texts of which only the first part is in their vectors.
@@ -57,10 +84,26 @@ pub struct Truncated {
 /// Texts that are run together: text number and token ids, the longest first.
 type MicroBatch = Vec<(usize, Vec<i32>)>;
 
+impl Batch<'static> {
+    /// The same for texts that are tokenized already, with [`Tokenizer::encode`] or [`Tokenizer::encode_start`].
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn from_tokens(tokens: Vec<Tokens>) -> Result<Self> {
+        Self::of(Input::Tokens(tokens))
+    }
+}
+
 impl<'t> Batch<'t> {
-    pub fn new(texts: Vec<&'t str>) -> Self {
-        let vectors = Array2::zeros((texts.len(), DIMENSIONS));
-        Self { texts, vectors, truncated: None, next: 0, window: Vec::new(), queue: Vec::new() }
+    /// # Errors
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory) if there is no memory for so many vectors.
+    pub fn new(texts: Vec<&'t str>) -> Result<Self> {
+        Self::of(Input::Texts(texts))
+    }
+
+    fn of(input: Input<'t>) -> Result<Self> {
+        let vectors = memory::zeros(input.len(), DIMENSIONS)?;
+        Ok(Self { input, vectors, truncated: None, next: 0, window: Vec::new(), queue: Vec::new() })
     }
 
     /// Works on until all is done (`true`), or until `pause` returns true (`false`); then call it again to go on.
@@ -73,7 +116,7 @@ impl<'t> Batch<'t> {
     pub fn run(&mut self, embedder: &Embedder, threads: usize, pause: &dyn Fn() -> bool) -> Result<bool> {
         loop {
             if self.queue.is_empty() {
-                if self.next == self.texts.len() && self.window.is_empty() {
+                if self.next == self.input.len() && self.window.is_empty() {
                     return Ok(true);
                 }
                 if !self.tokenize_window(embedder, pause)? {
@@ -99,11 +142,11 @@ impl<'t> Batch<'t> {
 
     /// Tokenizes the next texts and queues their micro-batches; `false` if paused.
     fn tokenize_window(&mut self, embedder: &Embedder, pause: &dyn Fn() -> bool) -> Result<bool> {
-        while self.next < self.texts.len() && self.window.len() < WINDOW {
+        while self.next < self.input.len() && self.window.len() < WINDOW {
             if pause() {
                 return Ok(false);
             }
-            let tokens = embedder.tokenizer().encode(self.texts[self.next])?;
+            let tokens = self.input.tokens(self.next, embedder.tokenizer())?;
             if tokens.truncated {
                 let seen = self.truncated.unwrap_or(Truncated { texts: 0, first: self.next });
                 self.truncated = Some(Truncated { texts: seen.texts + 1, ..seen });

@@ -71,13 +71,8 @@ impl Chunking {
 /// the least are more than one character can be, so there is always one.
 fn best_cut(text: &str, start: usize, places: &[Place], most: usize) -> usize {
     let candidates = (1..=most).rev();
-    let window = &text[start..places[most].bytes.end];
-    let sentences: Vec<usize> = window.split_sentence_bound_indices().map(|(at, _)| start + at).collect();
-    let begins_sentence = |token: &usize| {
-        // What stands between the token before and this one, such as white space, belongs to the chunk before.
-        let gap = places[token - 1].bytes.end..=places[*token].bytes.start;
-        sentences.iter().any(|at| gap.contains(at))
-    };
+    let sentences = sentences(text, start, places, most);
+    let begins_sentence = |token: &usize| sentences[*token];
     let begins_word = |token: &usize| places[*token].begins == Begins::Word;
     let half = |token: &usize| *token >= most.div_ceil(2);
     candidates
@@ -87,4 +82,19 @@ fn best_cut(text: &str, start: usize, places: &[Place], most: usize) -> usize {
         .or_else(|| candidates.clone().take_while(half).find(begins_word))
         .or_else(|| candidates.clone().find(|token| places[*token].begins != Begins::Nothing))
         .unwrap_or(most)
+}
+
+/// Of each token up to `most`, whether a sentence begins with it or between it and the token before: what stands there,
+/// such as white space, belongs to the chunk before. Kept by token, because millions of empty lines can stand there.
+fn sentences(text: &str, start: usize, places: &[Place], most: usize) -> Vec<bool> {
+    let mut begins = vec![false; most + 1];
+    let mut token = 0;
+    for (at, _) in text[start..places[most].bytes.end].split_sentence_bound_indices() {
+        while token < most && places[token].bytes.start < start + at {
+            token += 1;
+        }
+        let before = token.checked_sub(1).map_or(start, |before| places[before].bytes.end);
+        begins[token] |= (before..=places[token].bytes.start).contains(&(start + at));
+    }
+    begins
 }

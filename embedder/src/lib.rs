@@ -24,6 +24,7 @@ mod compiled;
 mod error;
 mod graph;
 mod interrupt;
+mod memory;
 mod model;
 mod session;
 mod tokenizer;
@@ -153,7 +154,7 @@ impl Embedder {
     /// # Errors
     /// As for [`Batch::run`].
     pub fn embed_many(&self, texts: &[&str], threads: usize) -> Result<Array2<f32>> {
-        let mut batch = Batch::new(texts.to_vec());
+        let mut batch = Batch::new(memory::copy(texts)?)?;
         while !batch.run(self, threads, &|| false)? {}
         Ok(batch.into_vectors())
     }

@@ -6,6 +6,7 @@
 mod common;
 
 use common::{deviation, embedder};
+use embedder::Batch;
 
 #[derive(serde::Deserialize)]
 struct Reference {
@@ -54,4 +55,18 @@ fn many_texts_are_as_one_by_one_in_their_order() {
             assert!(off <= 1e-6, "{off:e} with {threads} threads for {text:?}");
         }
     }
+}
+
+#[test]
+fn tokens_are_as_their_texts() {
+    let references = references();
+    let texts: Vec<&str> = references.iter().map(|reference| reference.text.as_str()).collect();
+    let tokens = texts.iter().map(|text| embedder().tokenizer().encode(text).unwrap()).collect();
+    let (mut of_texts, mut of_tokens) = (Batch::new(texts).unwrap(), Batch::from_tokens(tokens).unwrap());
+    for batch in [&mut of_texts, &mut of_tokens] {
+        while !batch.run(embedder(), 1, &|| false).unwrap() {}
+    }
+    assert!(of_texts.truncated().is_some());
+    assert_eq!(of_texts.truncated(), of_tokens.truncated());
+    assert_eq!(of_texts.into_vectors(), of_tokens.into_vectors());
 }
