@@ -22,6 +22,7 @@ mod batch;
 mod chunk;
 mod compiled;
 mod error;
+mod exit;
 mod graph;
 mod interrupt;
 mod memory;

@@ -16,6 +16,7 @@ use ort::value::{Outlet, Shape, SymbolicDimensions, Tensor, TensorElementType, T
 
 use crate::compiled::{self, Key};
 use crate::error::{Error, Result};
+use crate::exit;
 use crate::graph::{self, Attribute, Node};
 use crate::interrupt::Interrupt;
 use crate::model::{self, Model};
@@ -107,12 +108,11 @@ fn load(library: &Path) -> Result<&'static Environment> {
         drop(bytes);
         disable_telemetry();
         let failed = |reason: String| Error::Runtime { action: "start", reason };
-        let environment = ort::init_from(library)
-            .map_err(|e| failed(e.to_string()))?
-            .with_name("pg_embed")
-            .with_telemetry(false)
-            .build()
-            .map_err(|e| failed(e.to_string()))?;
+        let builder = ort::init_from(library).map_err(|e| failed(e.to_string()))?;
+        // After the library is loaded, before it creates anything.
+        exit::leave_memory_of(std::ptr::from_ref(ort::api()) as usize);
+        let environment =
+            builder.with_name("pg_embed").with_telemetry(false).build().map_err(|e| failed(e.to_string()))?;
         environment.set_log_level(LogLevel::Error);
         Ok(environment)
     })
