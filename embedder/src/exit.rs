@@ -3,173 +3,80 @@
 //! ONNX Runtime registers destructors for its tables (operators, kernels, types) with `__cxa_atexit`. They free some
 //! ten thousand small blocks one by one. In a process that was forked from the one with the runtime, as each
 //! connection of a preloading PostgreSQL server is, to free is to write, and to write is to copy: 2,200 pages for
-//! nothing, 15 of the 16 ms that such a child took from fork to end (`benches/fork.rs`).
+//! nothing, 15 ms of CPU time for each such child, measured with `benches/fork.rs`.
 //!
-//! So the runtime library's own reference to `__cxa_atexit` is redirected to a function that registers nothing, after
-//! the library is loaded and before it creates the tables. Nobody else's reference changes: all other exit handlers
-//! and the flushing of files are as ever. What the library registers while it is being loaded stays.
+//! So references of the runtime library, and of no other, are redirected after it is loaded and before it creates its
+//! tables. All other exit handlers and the flushing of files are as ever.
+//! - Its `__cxa_atexit` registers nothing: what it creates from then on is never destroyed.
+//! - What it registered while it was being loaded is destroyed, but its `free` and `delete` do nothing any more once
+//!   the process ends: that spares another 45 pages.
 
-/// Has the library in which `address` lies register no more exit handlers. Where its reference cannot be found, all
-/// stays as it is: a process then takes longer to end, that is all.
+/// Has the runtime library, in which `address` lies, leave its memory alone when this process or a child of it ends.
+/// Where its references cannot be found, all stays as it is: a process then takes longer to end, that is all.
 pub fn leave_memory_of(address: usize) {
     #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
-    if let Some(library) = elf::Library::at(address) {
-        library.redirect_atexit();
+    if let Some(library) = crate::elf::Library::at(address) {
+        redirect::redirect(&library);
     }
     #[cfg(not(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))))]
     let _ = address;
 }
 
-/// A loaded library as the dynamic linker sees it, after the ELF specification, figures 5-10 and 4-23.
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 #[allow(unsafe_code)]
-mod elf {
-    use std::ffi::{CStr, c_char, c_int, c_void};
-    use std::ops::Range;
-    use std::slice;
+mod redirect {
+    use std::ffi::{CStr, c_int, c_void};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-    use nix::libc::{self, Elf64_Phdr, Elf64_Rela, Elf64_Sym, dl_phdr_info};
+    use nix::libc;
 
-    const DT_PLTRELSZ: i64 = 2;
-    const DT_STRTAB: i64 = 5;
-    const DT_SYMTAB: i64 = 6;
-    const DT_RELA: i64 = 7;
-    const DT_RELASZ: i64 = 8;
-    const DT_JMPREL: i64 = 23;
+    use crate::elf::Library;
 
-    /// Relocations that store a function's address: of a call, of a table of addresses.
-    #[cfg(target_arch = "x86_64")]
-    const ADDRESS_OF_FUNCTION: [u64; 2] = [7, 6];
-    #[cfg(target_arch = "aarch64")]
-    const ADDRESS_OF_FUNCTION: [u64; 2] = [1026, 1025];
+    /// `free`, or an operator `delete` with fewer arguments than this: both architectures pass the first three in
+    /// registers, whoever reads them.
+    type Release = unsafe extern "C" fn(*mut c_void, usize, usize);
 
-    /// An entry of the dynamic section.
-    #[repr(C)]
-    struct Dynamic {
-        tag: i64,
-        value: u64,
-    }
+    /// What releases memory, by the names that the C and C++ libraries export it under, and what stands for it.
+    const RELEASES: [(&CStr, Release); 5] = [
+        (c"free", release::<0>),
+        (c"_ZdlPv", release::<1>),
+        (c"_ZdlPvm", release::<2>),
+        (c"_ZdlPvSt11align_val_t", release::<3>),
+        (c"_ZdlPvmSt11align_val_t", release::<4>),
+    ];
 
-    type AtExit = unsafe extern "C" fn(*mut c_void, *mut c_void, *mut c_void) -> c_int;
+    /// The addresses of those that [`RELEASES`] stands for.
+    static ORIGINALS: [AtomicUsize; RELEASES.len()] = [const { AtomicUsize::new(0) }; RELEASES.len()];
 
-    unsafe extern "C" {
-        fn __cxa_atexit(handler: *mut c_void, argument: *mut c_void, library: *mut c_void) -> c_int;
+    /// Whether this process is running its exit handlers.
+    static ENDING: AtomicBool = AtomicBool::new(false);
+
+    pub fn redirect(library: &Library) {
+        library.redirect(c"__cxa_atexit", register_nothing as *const () as usize, |_| ());
+        // SAFETY: the handler may be called at any time. It is registered after those of the library, so it runs first.
+        if unsafe { libc::atexit(ending) } == 0 {
+            for ((name, release), place) in RELEASES.iter().zip(&ORIGINALS) {
+                library.redirect(name, *release as usize, |original| place.store(original, Ordering::Relaxed));
+            }
+        }
     }
 
     /// Takes an exit handler and forgets it. Zero says that it is registered.
-    unsafe extern "C" fn register_nothing(_: *mut c_void, _: *mut c_void, _: *mut c_void) -> c_int {
+    extern "C" fn register_nothing(_: *mut c_void, _: *mut c_void, _: *mut c_void) -> c_int {
         0
     }
 
-    pub struct Library {
-        base: usize,
-        headers: &'static [Elf64_Phdr],
+    extern "C" fn ending() {
+        ENDING.store(true, Ordering::Relaxed);
     }
 
-    impl Library {
-        /// The library in which `address` lies. It must stay loaded as long as the process lives.
-        pub fn at(address: usize) -> Option<Self> {
-            let mut search = Search { address, found: None };
-            // SAFETY: `visit` is called with valid arguments only before this returns.
-            unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut search).cast()) };
-            search.found
+    /// Releases memory unless the process ends.
+    unsafe extern "C" fn release<const N: usize>(block: *mut c_void, second: usize, third: usize) {
+        if !ENDING.load(Ordering::Relaxed) {
+            // SAFETY: the address of such a function was stored before this one was put in its place.
+            let original = unsafe { std::mem::transmute::<usize, Release>(ORIGINALS[N].load(Ordering::Relaxed)) };
+            // SAFETY: called as the library would have called it.
+            unsafe { original(block, second, third) };
         }
-
-        pub fn redirect_atexit(&self) {
-            for relocation in [(DT_JMPREL, DT_PLTRELSZ), (DT_RELA, DT_RELASZ)]
-                .iter()
-                .flat_map(|&(table, size)| self.relocations(table, size).unwrap_or_default())
-            {
-                if self.symbol(relocation) == Some(c"__cxa_atexit") {
-                    self.redirect(self.base + relocation.r_offset as usize);
-                }
-            }
-        }
-
-        /// Replaces the address of `__cxa_atexit` in `slot`.
-        fn redirect(&self, slot: usize) {
-            let pointer = slot as *mut AtExit;
-            // SAFETY: a relocation of a loaded library names an aligned word of it, which holds a function's address.
-            if unsafe { pointer.read() } as usize != __cxa_atexit as AtExit as usize {
-                return;
-            }
-            // What was relocated once and for all is read-only now.
-            let read_only = self.segments(libc::PT_GNU_RELRO).any(|segment| segment.contains(&slot));
-            if read_only && !protect(slot, libc::PROT_READ | libc::PROT_WRITE) {
-                return;
-            }
-            // SAFETY: as above, and writable. Both functions have one signature; other threads read the old address or
-            // the new one. The library of `register_nothing` stays loaded: PostgreSQL unloads none.
-            unsafe { pointer.write_volatile(register_nothing) };
-            if read_only {
-                // If it stays writable, nothing but a precaution is lost.
-                protect(slot, libc::PROT_READ);
-            }
-        }
-
-        /// The name of the symbol that a relocation refers to, if it is one for a function's address.
-        fn symbol(&self, relocation: &Elf64_Rela) -> Option<&'static CStr> {
-            let (symbol, kind) = ((relocation.r_info >> 32) as usize, relocation.r_info & 0xffff_ffff);
-            if symbol == 0 || !ADDRESS_OF_FUNCTION.contains(&kind) {
-                return None;
-            }
-            let symbols = self.table(DT_SYMTAB)? as *const Elf64_Sym;
-            let names = self.table(DT_STRTAB)? as *const c_char;
-            // SAFETY: the dynamic linker went by the same tables and numbers when it loaded the library.
-            Some(unsafe { CStr::from_ptr(names.add((*symbols.add(symbol)).st_name as usize)) })
-        }
-
-        fn relocations(&self, table: i64, size: i64) -> Option<&'static [Elf64_Rela]> {
-            let (table, size) = (self.table(table)?, self.dynamic(size)? as usize);
-            // SAFETY: so says the dynamic section, and by it the library was relocated.
-            Some(unsafe { slice::from_raw_parts(table as *const Elf64_Rela, size / size_of::<Elf64_Rela>()) })
-        }
-
-        /// An address in the dynamic section. The dynamic linker of glibc has added the library's base.
-        fn table(&self, tag: i64) -> Option<usize> {
-            let address = self.dynamic(tag)? as usize;
-            self.segments(libc::PT_LOAD).any(|segment| segment.contains(&address)).then_some(address)
-        }
-
-        /// A value of the dynamic section.
-        fn dynamic(&self, tag: i64) -> Option<u64> {
-            let section = self.segments(libc::PT_DYNAMIC).next()?;
-            let entries = section.len() / size_of::<Dynamic>();
-            // SAFETY: the program header says that the section is there, and it is never written to again.
-            let entries = unsafe { slice::from_raw_parts(section.start as *const Dynamic, entries) };
-            entries.iter().take_while(|entry| entry.tag != 0).find(|entry| entry.tag == tag).map(|entry| entry.value)
-        }
-
-        fn segments(&self, kind: u32) -> impl Iterator<Item = Range<usize>> {
-            let start = |header: &Elf64_Phdr| self.base + header.p_vaddr as usize;
-            let of_kind = self.headers.iter().filter(move |header| header.p_type == kind);
-            of_kind.map(move |header| start(header)..start(header) + header.p_memsz as usize)
-        }
-    }
-
-    struct Search {
-        address: usize,
-        found: Option<Library>,
-    }
-
-    unsafe extern "C" fn visit(info: *mut dl_phdr_info, _: usize, search: *mut c_void) -> c_int {
-        // SAFETY: dl_iterate_phdr gives a valid `info`, and what `Library::at` gave it.
-        let (info, search) = unsafe { (&*info, &mut *search.cast::<Search>()) };
-        // SAFETY: the headers of a loaded library stay where they are.
-        let headers = unsafe { slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
-        let library = Library { base: info.dlpi_addr as usize, headers };
-        if library.segments(libc::PT_LOAD).any(|segment| segment.contains(&search.address)) {
-            search.found = Some(library);
-        }
-        c_int::from(search.found.is_some())
-    }
-
-    /// Sets what may be done with the page of `address`; `false` if refused.
-    fn protect(address: usize, protection: c_int) -> bool {
-        // SAFETY: asks for a number.
-        let Ok(size) = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }) else { return false };
-        let page = address & !(size - 1);
-        // SAFETY: the page is one of a library's table of addresses: read by all, written by nobody else.
-        unsafe { libc::mprotect(page as *mut c_void, size, protection) == 0 }
     }
 }

@@ -21,6 +21,8 @@
 mod batch;
 mod chunk;
 mod compiled;
+#[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod elf;
 mod error;
 mod exit;
 mod graph;

@@ -1,10 +1,13 @@
 //! The only file that names `ort`: loads the runtime library, opens a session, runs one micro-batch.
 
+use std::ffi::CString;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 use ndarray::{Array2, ArrayView2, Ix2};
+use nix::libc;
 use once_cell::sync::OnceCell;
 use ort::editor::{Graph, Model as OrtModel, Node as OrtNode, Opset};
 use ort::environment::Environment;
@@ -108,6 +111,7 @@ fn load(library: &Path) -> Result<&'static Environment> {
         drop(bytes);
         disable_telemetry();
         let failed = |reason: String| Error::Runtime { action: "start", reason };
+        bind(library);
         let builder = ort::init_from(library).map_err(|e| failed(e.to_string()))?;
         // After the library is loaded, before it creates anything.
         exit::leave_memory_of(std::ptr::from_ref(ort::api()) as usize);
@@ -124,6 +128,16 @@ fn map(path: &Path) -> Result<Mmap> {
     // SAFETY: the mapping is read only, private and short. The file is installed by the administrator and replaced
     // by rename; truncating it in place meanwhile is what no reader, the dynamic linker included, can survive.
     unsafe { Mmap::map(&file) }.map_err(|e| Error::io("read", path, e))
+}
+
+/// Loads the library with all references of the libraries that it needs resolved. Left to their first call, as `ort`
+/// would have it, some were resolved in each forked child when it ends, at 30 page faults.
+#[allow(unsafe_code)]
+fn bind(library: &Path) {
+    let Ok(path) = CString::new(library.as_os_str().as_bytes()) else { return };
+    // SAFETY: the library is the one whose SHA-256 is known. Where it cannot be loaded, `ort` says why. The handle is
+    // given up: the library is never unloaded.
+    unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
 }
 
 /// Version 1.28.0 has no telemetry on Linux. Should a build have it, this switches it off before it starts a thread.
