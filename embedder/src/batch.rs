@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ndarray::{Array2, s};
 
 use crate::error::Result;
-use crate::interrupt::with_signals_blocked;
+use crate::interrupt::{Interrupt, with_signals_blocked};
+use crate::session::Session;
 use crate::{DIMENSIONS, Embedder, Tokenizer, Tokens, memory};
 
 /// Most tokens, padding included, of one micro-batch. Large enough that the matrix products dominate, small enough
@@ -109,11 +110,28 @@ impl<'t> Batch<'t> {
     /// Works on until all is done (`true`), or until `pause` returns true (`false`); then call it again to go on.
     ///
     /// `threads` counts the calling thread. The others are created with all signals blocked and have ended when this
-    /// returns. `pause` is asked on the calling thread alone, about every micro-batch: some 100 ms at the most.
+    /// returns, and their memory has been given back. Where threads or sessions for them cannot be had, those there
+    /// are do the work. `pause` is asked on the calling thread alone, about every micro-batch: some 100 ms at the most.
     ///
     /// # Errors
-    /// The tokenizer or the runtime failed, or a session for a further thread could not be opened.
+    /// The tokenizer or the runtime failed.
     pub fn run(&mut self, embedder: &Embedder, threads: usize, pause: &dyn Fn() -> bool) -> Result<bool> {
+        let further = Mutex::new(Vec::new());
+        let done = self.advance(embedder, threads, &further, pause);
+        if !lock(&further).is_empty() {
+            drop(further);
+            memory::give_back();
+        }
+        done
+    }
+
+    fn advance(
+        &mut self,
+        embedder: &Embedder,
+        threads: usize,
+        further: &Mutex<Vec<Session>>,
+        pause: &dyn Fn() -> bool,
+    ) -> Result<bool> {
         loop {
             if self.queue.is_empty() {
                 if self.next == self.input.len() && self.window.is_empty() {
@@ -123,7 +141,7 @@ impl<'t> Batch<'t> {
                     return Ok(false);
                 }
             }
-            self.drain(embedder, threads, pause)?;
+            self.drain(embedder, threads, further, pause)?;
             if !self.queue.is_empty() {
                 return Ok(false);
             }
@@ -158,43 +176,69 @@ impl<'t> Batch<'t> {
         Ok(true)
     }
 
-    /// Runs the queued micro-batches, except for what a pause leaves over.
-    fn drain(&mut self, embedder: &Embedder, threads: usize, pause: &dyn Fn() -> bool) -> Result<()> {
+    /// Runs the queued micro-batches, except for what a pause leaves over. `further` holds the helpers' sessions
+    /// between two calls.
+    fn drain(
+        &mut self,
+        embedder: &Embedder,
+        threads: usize,
+        further: &Mutex<Vec<Session>>,
+        pause: &dyn Fn() -> bool,
+    ) -> Result<()> {
         let threads = threads.clamp(1, self.queue.len());
-        let queue = Mutex::new(&mut self.queue);
-        let vectors = Mutex::new(&mut self.vectors);
-        let stop = AtomicBool::new(false);
-        let work = |pause: &dyn Fn() -> bool| -> Result<()> {
-            let mut session = embedder.session()?;
-            loop {
-                if stop.load(Ordering::Relaxed) || pause() {
-                    stop.store(true, Ordering::Relaxed);
-                    break;
-                }
-                let Some(micro_batch) = lock(&queue).pop() else { break };
-                let (ids, mask) = pad(&micro_batch);
-                let found =
-                    session.run(ids.view(), mask.view()).inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
-                let mut vectors = lock(&vectors);
-                for ((text, _), vector) in micro_batch.iter().zip(found.rows()) {
-                    vectors.slice_mut(s![*text, ..]).assign(&vector);
-                }
-            }
-            embedder.give_back(session);
-            Ok(())
+        let work =
+            Work { queue: Mutex::new(&mut self.queue), vectors: Mutex::new(&mut self.vectors), stop: false.into() };
+        let help = || {
+            let stopped = || work.stop.load(Ordering::Relaxed);
+            let idle = lock(further).pop();
+            let session = idle.map_or_else(|| embedder.source.further_session(Interrupt::new(&stopped)), Ok);
+            // The calling thread has a session in any case.
+            let Ok(mut session) = session else { return Ok(()) };
+            let result = work.run(&mut session, &|| false);
+            lock(further).push(session);
+            result
         };
+        let mut own = embedder.session();
         std::thread::scope(|scope| {
             let helpers = with_signals_blocked(|| {
-                let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, || work(&|| false));
+                let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, help);
                 // Where no more threads can be had, those there are do the work.
                 (1..threads).map_while(|helper| spawn(helper).ok()).collect::<Vec<_>>()
             });
-            let mut result = work(pause);
+            let mut result = work.run(&mut own, pause);
             for helper in helpers {
                 result = result.and(helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             }
             result
         })
+    }
+}
+
+/// What the threads of a batch share.
+struct Work<'b> {
+    queue: Mutex<&'b mut Vec<MicroBatch>>,
+    vectors: Mutex<&'b mut Array2<f32>>,
+    /// Whether all are to end: at a pause, at an error.
+    stop: AtomicBool,
+}
+
+impl Work<'_> {
+    /// Runs micro-batches until there are none, or until one thread says that all are to stop.
+    fn run(&self, session: &mut Session, pause: &dyn Fn() -> bool) -> Result<()> {
+        loop {
+            if self.stop.load(Ordering::Relaxed) || pause() {
+                self.stop.store(true, Ordering::Relaxed);
+                return Ok(());
+            }
+            let Some(micro_batch) = lock(&self.queue).pop() else { return Ok(()) };
+            let (ids, mask) = pad(&micro_batch);
+            let found = session.run(ids.view(), mask.view());
+            let found = found.inspect_err(|_| self.stop.store(true, Ordering::Relaxed))?;
+            let mut vectors = lock(&self.vectors);
+            for ((text, _), vector) in micro_batch.iter().zip(found.rows()) {
+                vectors.slice_mut(s![*text, ..]).assign(&vector);
+            }
+        }
     }
 }
 

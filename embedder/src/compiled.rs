@@ -4,8 +4,11 @@
 //! and a manifest. Whoever needs it first builds it under a lock in a directory of its own, which is renamed once it
 //! is complete, flushed and checked; so a name that exists is either whole or damaged later. What the manifest says
 //! is compared each time, because mapping a file that is shorter than expected would kill the process.
+//!
+//! Whoever uses a compiled model holds a shared lock on a file in its directory. Processes forked from it hold it with
+//! it. Who builds another model removes those that nobody uses, and no others.
 
-use std::fs::{self, DirBuilder, File, TryLockError};
+use std::fs::{self, DirBuilder, File, Metadata, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -22,6 +25,10 @@ pub const GRAPH: &str = "model.onnx";
 /// The weights' file in a compiled model, which the graph's file refers to.
 pub const WEIGHTS: &str = "model.bin";
 const MANIFEST: &str = "manifest.json";
+/// The file that the users of a compiled model have locked. What version 0.1.0 made has none.
+const LEASE: &str = "in-use";
+/// The directory of a model that is being built.
+const UNFINISHED: &str = "unfinished";
 
 /// What a compiled model depends on. Its digest is part of the directory's name.
 pub struct Key<'k> {
@@ -33,49 +40,96 @@ pub struct Key<'k> {
 
 impl Key<'_> {
     fn directory(&self, cache: &Path) -> PathBuf {
-        // The crate's version stands for the code that writes the graph.
-        let parts = [self.model, self.runtime_version, self.cpu, env!("CARGO_PKG_VERSION")];
+        // The crate's version stands for the code that writes the graph, the lease for a directory that has one.
+        let parts = [self.model, self.runtime_version, self.cpu, env!("CARGO_PKG_VERSION"), LEASE];
         let digest = model::sha256(parts.join("\n").as_bytes());
         cache.join(format!("all-MiniLM-L6-v2-{}-{}", self.runtime_version, &digest[..16]))
     }
 }
 
-/// Gives the directory of a whole compiled model, after having it built if there is none.
+/// A compiled model that stays where it is as long as this value lives, here or in a forked process.
+#[derive(Debug)]
+pub struct Leased {
+    pub directory: PathBuf,
+    /// Held by being open.
+    _lease: File,
+}
+
+impl Leased {
+    /// The whole compiled model in `directory`, if there is one.
+    fn find(directory: &Path, interrupt: Interrupt) -> Result<Option<Self>> {
+        let path = directory.join(LEASE);
+        let Ok(lease) = File::open(&path) else { return Ok(None) };
+        match lease.try_lock_shared() {
+            Ok(()) => {}
+            // It is being removed.
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(e)) => return Err(Error::io("lock", &path, e)),
+        }
+        // Before the lock was there, it may have been removed, and made again.
+        let is_there = |held: Metadata| fs::metadata(&path).is_ok_and(|found| found.ino() == held.ino());
+        if !lease.metadata().is_ok_and(is_there) || !is_whole(directory, interrupt)? {
+            return Ok(None);
+        }
+        Ok(Some(Self { directory: directory.to_owned(), _lease: lease }))
+    }
+
+    /// Makes the lease of the model that is being built in `unfinished` and will be in `directory`.
+    fn make(unfinished: &Path, directory: &Path) -> Result<Self> {
+        let path = unfinished.join(LEASE);
+        let lease = File::create_new(&path).map_err(|e| Error::io("write", &path, e))?;
+        lease.lock_shared().map_err(|e| Error::io("lock", &path, e))?;
+        Ok(Self { directory: directory.to_owned(), _lease: lease })
+    }
+}
+
+/// Gives a whole compiled model, after having it built if there is none.
 ///
-/// `build` is called with an empty directory, into which it writes [`GRAPH`] and [`WEIGHTS`] and which it checks. It
-/// runs in one process at a time; the others wait for it.
+/// `build` is called with a new directory, into which it writes [`GRAPH`] and [`WEIGHTS`] and which it checks. It
+/// runs in one process at a time; the others wait for it. `alone` says that no process of version 0.1.0 lives, which
+/// uses a model without a lease.
 ///
 /// # Errors
 /// `cache` cannot be created or written; an interrupt; whatever `build` fails with.
 pub fn obtain(
     cache: &Path,
     key: &Key,
+    alone: bool,
     interrupt: Interrupt,
     build: impl FnOnce(&Path) -> Result<()>,
-) -> Result<PathBuf> {
+) -> Result<Leased> {
     let directory = key.directory(cache);
-    if is_whole(&directory, interrupt)? {
-        return Ok(directory);
+    if let Some(found) = Leased::find(&directory, interrupt)? {
+        if alone {
+            // What is left of an upgrade takes some disk space, and is worth no failure.
+            let _ = lock(&cache.join("lock"), interrupt).and_then(|_lock| remove_unused(cache, alone));
+        }
+        return Ok(found);
     }
     create_private(cache)?;
     let _lock = lock(&cache.join("lock"), interrupt)?;
-    if is_whole(&directory, interrupt)? {
-        return Ok(directory);
+    if let Some(found) = Leased::find(&directory, interrupt)? {
+        return Ok(found);
     }
-    // Under the lock all else in here is a leftover: of a killed build, of an earlier version, of another CPU.
-    // Whoever has such a model mapped keeps it.
-    remove_directories(cache)?;
-    let unfinished = cache.join("unfinished");
+    remove_unused(cache, alone)?;
+    if directory.exists() {
+        // What is damaged is of no use to those who have it leased either. They keep what they have mapped.
+        fs::remove_dir_all(&directory).map_err(|e| Error::io("remove", &directory, e))?;
+    }
+    let unfinished = cache.join(UNFINISHED);
     let built = create_private(&unfinished)
         .and_then(|()| build(&unfinished))
         .and_then(|()| Manifest::of(&unfinished, interrupt)?.write(&unfinished))
-        .and_then(|()| fs::rename(&unfinished, &directory).map_err(|e| Error::io("rename", &unfinished, e)))
-        .and_then(|()| sync(cache));
+        .and_then(|()| Leased::make(&unfinished, &directory))
+        .and_then(|leased| {
+            fs::rename(&unfinished, &directory).map_err(|e| Error::io("rename", &unfinished, e))?;
+            sync(cache).map(|()| leased)
+        });
     if built.is_err() {
         // The reason for the failure is the error to report, not that of tidying up after it.
         let _ = fs::remove_dir_all(&unfinished);
     }
-    built.map(|()| directory)
+    built
 }
 
 /// Holds the lock until the file is closed, also by the end of the process.
@@ -96,10 +150,18 @@ fn create_private(directory: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|e| Error::io("create", directory, e))
 }
 
-fn remove_directories(cache: &Path) -> Result<()> {
+/// Removes what nobody uses: of a killed build, of an earlier version, of another CPU. To be called under the lock.
+fn remove_unused(cache: &Path, alone: bool) -> Result<()> {
     for entry in fs::read_dir(cache).map_err(|e| Error::io("read", cache, e))? {
         let path = entry.map_err(|e| Error::io("read", cache, e))?.path();
-        if path.is_dir() {
+        // Locked until it is removed, so that nobody begins to use it meanwhile.
+        let lease = File::options().read(true).write(true).open(path.join(LEASE));
+        let unused = match &lease {
+            Ok(lease) => lease.try_lock().is_ok(),
+            // A build has the lock. Otherwise it is from version 0.1.0, whose processes cannot be seen to use it.
+            Err(_) => alone || path.ends_with(UNFINISHED),
+        };
+        if path.is_dir() && unused {
             fs::remove_dir_all(&path).map_err(|e| Error::io("remove", &path, e))?;
         }
     }
@@ -269,13 +331,58 @@ mod tests {
         Ok(())
     }
 
-    fn obtain_counting(cache: &Path, key: &Key) -> (PathBuf, usize) {
+    /// The lease, and how often it was built.
+    fn obtain_leased(cache: &Path, key: &Key, alone: bool) -> (Leased, usize) {
         let builds = AtomicUsize::new(0);
-        let directory = obtain(cache, key, Interrupt::NEVER, |directory| {
+        let leased = obtain(cache, key, alone, Interrupt::NEVER, |directory| {
             builds.fetch_add(1, Ordering::Relaxed);
             write(directory)
         });
-        (directory.unwrap(), builds.into_inner())
+        (leased.unwrap(), builds.into_inner())
+    }
+
+    /// The directory, with its lease given up, and how often it was built.
+    fn obtain_counting(cache: &Path, key: &Key) -> (PathBuf, usize) {
+        let (leased, builds) = obtain_leased(cache, key, false);
+        (leased.directory, builds)
+    }
+
+    #[test]
+    fn what_is_leased_is_left_to_its_users() {
+        let cache = tempfile::tempdir().unwrap();
+        let other = Key { cpu: "other", ..KEY };
+        let (first, _) = obtain_leased(cache.path(), &KEY, true);
+        let (second, builds) = obtain_leased(cache.path(), &other, true);
+        assert_eq!(builds, 1);
+        assert!(first.directory.exists());
+        assert_eq!(obtain_leased(cache.path(), &KEY, true).1, 0);
+        let (directory, _) = (first.directory.clone(), drop(first));
+        let (third, _) = obtain_leased(cache.path(), &Key { cpu: "third", ..KEY }, false);
+        assert!(!directory.exists());
+        assert!(second.directory.exists() && third.directory.exists());
+    }
+
+    #[test]
+    fn what_may_be_leased_by_an_older_version_is_left_unless_alone() {
+        let cache = tempfile::tempdir().unwrap();
+        let old = cache.path().join("all-MiniLM-L6-v2-1.28.0-0123456789abcdef");
+        fs::create_dir(&old).unwrap();
+        for (alone, exists) in [(false, true), (true, false)] {
+            obtain_leased(cache.path(), &KEY, alone);
+            assert_eq!(old.exists(), exists);
+        }
+        fs::create_dir(cache.path().join(UNFINISHED)).unwrap();
+        obtain_leased(cache.path(), &Key { cpu: "other", ..KEY }, false);
+        assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 2, "the model and the lock");
+    }
+
+    #[test]
+    fn what_is_damaged_is_made_again_though_it_is_leased() {
+        let cache = tempfile::tempdir().unwrap();
+        let (leased, _) = obtain_leased(cache.path(), &KEY, false);
+        fs::remove_file(leased.directory.join(GRAPH)).unwrap();
+        assert_eq!(obtain_leased(cache.path(), &KEY, false).1, 1);
+        assert!(leased.directory.join(GRAPH).exists());
     }
 
     #[test]
@@ -287,12 +394,13 @@ mod tests {
         assert_eq!(fs::metadata(&directory).unwrap().mode() & 0o777, 0o700);
         assert_eq!(obtain_counting(&cache, &KEY), (directory.clone(), 0));
         assert_eq!(fs::read_dir(&cache).unwrap().count(), 2, "the model and the lock");
-        assert_eq!(fs::read_dir(&directory).unwrap().count(), 3);
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 4);
     }
 
     #[test]
     fn what_is_damaged_is_made_again() {
-        let damages: [&dyn Fn(&Path); 5] = [
+        let damages: [&dyn Fn(&Path); 6] = [
+            &|directory| fs::remove_file(directory.join(LEASE)).unwrap(),
             &|directory| fs::write(directory.join(WEIGHTS), "short").unwrap(),
             &|directory| fs::write(directory.join(WEIGHTS), "CONTENT of model.bin").unwrap(),
             &|directory| fs::remove_file(directory.join(GRAPH)).unwrap(),
@@ -340,7 +448,7 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    obtain(cache.path(), &KEY, Interrupt::NEVER, |directory| {
+                    obtain(cache.path(), &KEY, false, Interrupt::NEVER, |directory| {
                         builds.fetch_add(1, Ordering::Relaxed);
                         write(directory)
                     })
@@ -354,12 +462,13 @@ mod tests {
     #[test]
     fn a_failed_build_leaves_nothing() {
         let cache = tempfile::tempdir().unwrap();
-        let failed = obtain(cache.path(), &KEY, Interrupt::NEVER, |_| Err(Error::WrongVector { deviation: 1.0 }));
+        let failed =
+            obtain(cache.path(), &KEY, false, Interrupt::NEVER, |_| Err(Error::WrongVector { deviation: 1.0 }));
         assert!(matches!(failed, Err(Error::WrongVector { .. })));
         assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 1, "the lock");
         // A directory cannot be made under a file.
         fs::write(cache.path().join("file"), "").unwrap();
-        let failed = obtain(&cache.path().join("file/cache"), &KEY, Interrupt::NEVER, write);
+        let failed = obtain(&cache.path().join("file/cache"), &KEY, false, Interrupt::NEVER, write);
         assert!(matches!(failed, Err(Error::Io { action: "create", .. })), "{failed:?}");
     }
 }

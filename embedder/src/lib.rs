@@ -33,7 +33,7 @@ mod session;
 mod tokenizer;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ndarray::{Array1, Array2, ArrayView2};
 
@@ -59,18 +59,28 @@ pub struct Options {
     /// The ONNX Runtime library, version [`RUNTIME_VERSION`].
     pub runtime: PathBuf,
     /// Directory for the compiled model, made if it does not exist. It belongs to the embedder: other directories in
-    /// it are removed. Without one, or where it cannot be written, a session costs 117 MB and a second.
+    /// it are removed, except for compiled models that living processes use. Without one, or where it cannot be
+    /// written, a session costs 117 MB and a second.
     pub cache: Option<PathBuf>,
+    /// Whether this is the first process of a server, and others are forked from it. What is opened is then made
+    /// cheap to inherit; and since no other process uses the cache, models that version 0.1.0 compiled are removed,
+    /// whose users cannot be told.
+    pub preload: bool,
 }
 
 impl Options {
     pub fn new(model: impl Into<PathBuf>, runtime: impl Into<PathBuf>) -> Self {
-        Self { model: model.into(), runtime: runtime.into(), cache: None }
+        Self { model: model.into(), runtime: runtime.into(), cache: None, preload: false }
     }
 
     /// The same with a directory for the compiled model.
     pub fn with_cache(self, cache: impl Into<PathBuf>) -> Self {
         Self { cache: Some(cache.into()), ..self }
+    }
+
+    /// The same for the first process of a server.
+    pub fn preloading(self) -> Self {
+        Self { preload: true, ..self }
     }
 }
 
@@ -83,12 +93,12 @@ pub struct Embedding {
     pub truncated: bool,
 }
 
-/// Turns texts into vectors. Can be shared by threads.
+/// Turns texts into vectors. Can be shared by threads; those that do not belong to one batch take turns.
 pub struct Embedder {
     tokenizer: Tokenizer,
     source: Source,
-    /// Sessions that no thread is using.
-    idle: Mutex<Vec<Session>>,
+    /// Whoever cannot have a session to himself can at least wait for this one.
+    session: Mutex<Session>,
     warning: Option<Error>,
 }
 
@@ -116,9 +126,12 @@ impl Embedder {
     fn open_under(options: &Options, interrupt: Interrupt) -> Result<Self> {
         let model = Model::open(&options.model)?;
         let tokenizer = Tokenizer::open(&model)?;
-        let (source, warning) = Source::open(&options.runtime, model, options.cache.as_deref(), interrupt)?;
-        let session = source.session(interrupt)?;
-        Ok(Self { tokenizer, source, idle: Mutex::new(vec![session]), warning })
+        let (source, warning) = Source::open(options, model, interrupt)?;
+        let session = Mutex::new(source.session(interrupt)?);
+        if options.preload {
+            memory::make_cheap_to_inherit();
+        }
+        Ok(Self { tokenizer, source, session, warning })
     }
 
     /// Why the model could not be compiled to where [`Options::cache`] asks for; it is then used all the same.
@@ -145,9 +158,7 @@ impl Embedder {
         let mask = Array2::ones(shape);
         let ids = ArrayView2::from_shape(shape, &tokens.ids)
             .map_err(|e| Error::Runtime { action: "run the model", reason: e.to_string() })?;
-        let mut session = self.session()?;
-        let vectors = session.run(ids, mask.view())?;
-        self.give_back(session);
+        let vectors = self.session().run(ids, mask.view())?;
         Ok(Embedding { vector: vectors.row(0).to_owned(), truncated: tokens.truncated })
     }
 
@@ -162,14 +173,8 @@ impl Embedder {
         Ok(batch.into_vectors())
     }
 
-    /// A session for the calling thread: an idle one, or a new one.
-    fn session(&self) -> Result<Session> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.map_or_else(|| self.source.session(Interrupt::NEVER), Ok)
-    }
-
-    /// Keeps a session for the next one who needs it.
-    fn give_back(&self, session: Session) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+    /// The session that is always there, once no other thread uses it.
+    fn session(&self) -> MutexGuard<'_, Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

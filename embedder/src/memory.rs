@@ -1,4 +1,7 @@
-//! Memory whose size follows the input: asked for in a way that can fail.
+//! Memory: what follows the input is asked for in a way that can fail, what is free goes back to the system, and what
+//! forked processes inherit is made cheap to inherit.
+
+use std::fs;
 
 use ndarray::Array2;
 
@@ -28,6 +31,48 @@ fn empty<T>(items: usize) -> Result<Vec<T>> {
     Ok(vector)
 }
 
+/// Gives memory that was freed back to the system. The C library keeps it otherwise, for each thread that ever was.
+#[allow(unsafe_code)]
+pub fn give_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: may be called at any time from any thread.
+    unsafe {
+        nix::libc::malloc_trim(0);
+    }
+}
+
+/// Makes this process's memory cheap to inherit by fork: what is free goes back to the system, the rest is moved
+/// into huge pages, because fork copies an entry for each page.
+///
+/// *Measured* with `benches/fork.rs` at 16 MB: 0.35 ms less of the 1.3 ms of CPU time that fork, exit and wait cost
+/// parent and child. Where the kernel has no such call (before 6.1) or no huge page, all stays as it is.
+pub fn make_cheap_to_inherit() {
+    give_back();
+    #[cfg(target_os = "linux")]
+    for (start, end) in fs::read_to_string("/proc/self/maps").unwrap_or_default().lines().filter_map(private_memory) {
+        collapse(start, end);
+    }
+}
+
+/// The address range of a line of /proc/self/maps that stands for memory as `malloc` uses it: private, writable, of
+/// no file.
+fn private_memory(line: &str) -> Option<(usize, usize)> {
+    let mut fields = line.split_whitespace();
+    let (start, end) = fields.next()?.split_once('-')?;
+    let (access, inode, name) = (fields.next()?, fields.nth(2)?, fields.next());
+    let address = |text| usize::from_str_radix(text, 16).ok();
+    let is_memory = access == "rw-p" && inode == "0" && matches!(name, None | Some("[heap]"));
+    is_memory.then_some((address(start)?, address(end)?))
+}
+
+/// Has the kernel move a range into huge pages as far as it holds whole ones.
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code)]
+fn collapse(start: usize, end: usize) {
+    // SAFETY: changes how the range is mapped, not what is in it. A range that is gone meanwhile is refused.
+    unsafe { nix::libc::madvise(start as *mut _, end - start, nix::libc::MADV_COLLAPSE) };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,6 +90,21 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn private_memory_is_told_from_files_stacks_and_shared_memory() {
+        let found = [
+            "55c140000000-55c141000000 rw-p 00000000 00:00 0                          [heap]",
+            "7fdc05d40000-7fdc06162000 rw-p 00000000 00:00 0 ",
+            "7fdc06200000-7fdc06300000 rw-s 00000000 00:01 1024                       /dev/zero (deleted)",
+            "7fdc06300000-7fdc06400000 rw-p 0003e000 00:21 77                         /lib/libonnxruntime.so",
+            "7fdc06400000-7fdc06500000 ---p 00000000 00:00 0 ",
+            "7ffc2d6c7000-7ffc2d6e8000 rw-p 00000000 00:00 0                          [stack]",
+            "",
+        ];
+        let found: Vec<_> = found.into_iter().filter_map(private_memory).collect();
+        assert_eq!(found, [(0x55c1_4000_0000, 0x55c1_4100_0000), (0x7fdc_05d4_0000, 0x7fdc_0616_2000)]);
     }
 
     #[test]

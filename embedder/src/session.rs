@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use memmap2::Mmap;
 use ndarray::{Array2, ArrayView2, Ix2};
@@ -17,7 +18,8 @@ use ort::operator::Attribute as OrtAttribute;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{Outlet, Shape, SymbolicDimensions, Tensor, TensorElementType, TensorRef, ValueType};
 
-use crate::compiled::{self, Key};
+use crate::Options;
+use crate::compiled::{self, Key, Leased};
 use crate::error::{Error, Result};
 use crate::exit;
 use crate::graph::{self, Attribute, Node};
@@ -43,26 +45,30 @@ const TOLERANCE: f32 = 1e-5;
 pub struct Source {
     environment: &'static Environment,
     model: Model,
-    compiled: Option<PathBuf>,
+    compiled: Option<Compiled>,
+}
+
+/// The compiled model that sessions are opened from.
+struct Compiled {
+    cache: PathBuf,
+    directory: PathBuf,
+    /// Keeps other processes from removing it.
+    lease: Mutex<Leased>,
 }
 
 impl Source {
-    /// Loads the runtime library, and has the model compiled into `cache` unless it is there already.
+    /// Loads the runtime library, and has the model compiled into `options.cache` unless it is there already.
     ///
     /// The second result says why there is no compiled model, where one was asked for. Sessions are then built from
     /// the model's weights, which costs each of them 117 MB and a second.
-    pub fn open(
-        library: &Path,
-        model: Model,
-        cache: Option<&Path>,
-        interrupt: Interrupt,
-    ) -> Result<(Self, Option<Error>)> {
-        let environment = load(library)?;
+    pub fn open(options: &Options, model: Model, interrupt: Interrupt) -> Result<(Self, Option<Error>)> {
+        let environment = load(&options.runtime)?;
         let mut source = Self { environment, model, compiled: None };
-        let Some(cache) = cache else { return Ok((source, None)) };
-        match source.obtain(cache, interrupt) {
-            Ok(directory) => {
-                source.compiled = Some(directory);
+        let Some(cache) = &options.cache else { return Ok((source, None)) };
+        match source.obtain(cache, options.preload, interrupt) {
+            Ok(leased) => {
+                let directory = leased.directory.clone();
+                source.compiled = Some(Compiled { cache: cache.clone(), directory, lease: Mutex::new(leased) });
                 Ok((source, None))
             }
             Err(Error::Interrupted) => Err(Error::Interrupted),
@@ -72,11 +78,11 @@ impl Source {
         }
     }
 
-    fn obtain(&self, cache: &Path, interrupt: Interrupt) -> Result<PathBuf> {
+    fn obtain(&self, cache: &Path, alone: bool, interrupt: Interrupt) -> Result<Leased> {
         let fingerprint = Model::fingerprint();
         let cpu = compiled::cpu_features();
         let key = Key { model: &fingerprint, runtime_version: RUNTIME_VERSION, cpu: &cpu };
-        compiled::obtain(cache, &key, interrupt, |directory| {
+        compiled::obtain(cache, &key, alone, interrupt, |directory| {
             drop(Session::build(self.environment, &self.model, Some(directory), interrupt)?);
             interrupt.check()?;
             // Not only written, but right: the mapped model has to give a known vector.
@@ -87,7 +93,7 @@ impl Source {
     /// Opens a session. It belongs to one thread at a time and has no threads of its own.
     pub fn session(&self, interrupt: Interrupt) -> Result<Session> {
         match &self.compiled {
-            Some(directory) => Session::map(self.environment, directory),
+            Some(compiled) => Session::map(self.environment, &compiled.directory),
             None => {
                 let mut session = Session::build(self.environment, &self.model, None, interrupt)?;
                 session.check()?;
@@ -96,9 +102,19 @@ impl Source {
         }
     }
 
+    /// Opens a session later on. The compiled model may have been damaged or deleted meanwhile: it is looked at
+    /// first, and made again if need be.
+    pub fn further_session(&self, interrupt: Interrupt) -> Result<Session> {
+        if let Some(compiled) = &self.compiled {
+            let leased = self.obtain(&compiled.cache, false, interrupt)?;
+            *compiled.lease.lock().unwrap_or_else(PoisonError::into_inner) = leased;
+        }
+        self.session(interrupt)
+    }
+
     /// The directory of the compiled model, if one is used.
     pub fn compiled(&self) -> Option<&Path> {
-        self.compiled.as_deref()
+        self.compiled.as_ref().map(|compiled| compiled.directory.as_path())
     }
 }
 

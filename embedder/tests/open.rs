@@ -105,3 +105,40 @@ fn processes_that_need_it_at_once_share_one_compiled_model() {
         .collect();
     assert!(inodes.iter().all(|inode| *inode == inodes[0]), "{inodes:?}");
 }
+
+#[test]
+fn a_batch_does_without_a_compiled_model_that_is_deleted() {
+    let directory = tempfile::tempdir().unwrap();
+    let cache = directory.path().join("cache");
+    let embedder = Embedder::open(&options().with_cache(&cache)).unwrap();
+    let texts: Vec<String> = (0..200).map(|i| format!("text {i}, and a few words more to fill a batch")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let expected = embedder.embed_many(&texts, 1).unwrap();
+    for threads in [2, 4] {
+        fs::remove_dir_all(&cache).unwrap();
+        // With the directory gone, the model is compiled again; with a file in its place, one session does it all.
+        for compiled_again in [true, false] {
+            let found = embedder.embed_many(&texts, threads).unwrap();
+            assert!((&found - &expected).iter().all(|off| off.abs() <= 1e-6));
+            assert_eq!(embedder.compiled().unwrap().is_dir(), compiled_again);
+            if compiled_again {
+                fs::remove_dir_all(&cache).unwrap();
+                fs::write(&cache, "").unwrap();
+            } else {
+                fs::remove_file(&cache).unwrap();
+                fs::create_dir(&cache).unwrap();
+            }
+        }
+    }
+    assert!(embedder.embed("one more").is_ok());
+}
+
+#[test]
+fn a_compiled_model_in_use_is_locked() {
+    let cache = tempfile::tempdir().unwrap();
+    let embedder = Embedder::open(&options().with_cache(cache.path())).unwrap();
+    let lease = fs::File::open(embedder.compiled().unwrap().join("in-use")).unwrap();
+    assert!(lease.try_lock().is_err());
+    drop(embedder);
+    assert!(lease.try_lock().is_ok());
+}
