@@ -118,8 +118,9 @@ impl<'t> Batch<'t> {
     pub fn run(&mut self, embedder: &Embedder, threads: usize, pause: &dyn Fn() -> bool) -> Result<bool> {
         let further = Mutex::new(Vec::new());
         let done = self.advance(embedder, threads, &further, pause);
-        if !lock(&further).is_empty() {
-            drop(further);
+        drop(further);
+        // A batch of several texts can afford the millisecond that this takes. Where it fails, memory is kept.
+        if self.input.len() > 1 && matches!(embedder.session().give_back(), Ok(true)) {
             memory::give_back();
         }
         done

@@ -105,7 +105,8 @@ pub struct Embedder {
 impl Embedder {
     /// Loads runtime, tokenizer and model.
     ///
-    /// To be called before the process starts its threads: the runtime's environment variable is set here.
+    /// To be called before the process starts its threads: the runtime's environment variable is set here, and the C
+    /// library's allocator is told to keep one arena for all threads.
     ///
     /// # Errors
     /// A file is missing, unreadable, not the one whose SHA-256 is known, or asks for something unsupported. Nothing

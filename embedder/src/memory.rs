@@ -31,7 +31,18 @@ fn empty<T>(items: usize) -> Result<Vec<T>> {
     Ok(vector)
 }
 
-/// Gives memory that was freed back to the system. The C library keeps it otherwise, for each thread that ever was.
+/// Has threads take memory from where the first one does, instead of an arena for each. [`give_back`] leaves the end
+/// of such an arena as it is: *measured*, 173 MB after a batch with 8 threads. To be called before there are threads.
+#[allow(unsafe_code)]
+pub fn share_arena() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: sets a number that the allocator reads when a thread allocates for the first time.
+    unsafe {
+        nix::libc::mallopt(nix::libc::M_ARENA_MAX, 1);
+    }
+}
+
+/// Gives memory that was freed back to the system. The C library keeps it otherwise.
 #[allow(unsafe_code)]
 pub fn give_back() {
     #[cfg(target_env = "gnu")]

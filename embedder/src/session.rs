@@ -15,6 +15,7 @@ use ort::environment::Environment;
 use ort::logging::LogLevel;
 use ort::memory::Allocator;
 use ort::operator::Attribute as OrtAttribute;
+use ort::session::RunOptions;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{Outlet, Shape, SymbolicDimensions, Tensor, TensorElementType, TensorRef, ValueType};
 
@@ -24,6 +25,7 @@ use crate::error::{Error, Result};
 use crate::exit;
 use crate::graph::{self, Attribute, Node};
 use crate::interrupt::Interrupt;
+use crate::memory;
 use crate::model::{self, Model};
 
 /// The one version of ONNX Runtime whose behaviour is known. From 1.29 on it starts a thread of its own.
@@ -122,6 +124,7 @@ impl Source {
 fn load(library: &Path) -> Result<&'static Environment> {
     static ENVIRONMENT: OnceCell<Environment> = OnceCell::new();
     ENVIRONMENT.get_or_try_init(|| {
+        memory::share_arena();
         let bytes = map(library)?;
         model::check(library, &bytes, RUNTIME_SHA256)?;
         drop(bytes);
@@ -170,7 +173,14 @@ fn failed<R>(action: &'static str) -> impl Fn(ort::Error<R>) -> Error {
 }
 
 /// A model that is ready to run.
-pub struct Session(ort::session::Session);
+pub struct Session {
+    inner: ort::session::Session,
+    /// Token ids, padding included, of the largest micro-batch since memory was given back.
+    largest: usize,
+}
+
+/// Up to so many token ids, a session's working memory is not worth to be given back: some 5 MB.
+const KEPT_TOKENS: usize = 128;
 
 impl Session {
     /// Builds a session from the model's weights; with `directory`, writes the compiled model there too.
@@ -189,7 +199,7 @@ impl Session {
         interrupt.watch(
             // Where it cannot be cancelled, it is done to its end.
             || drop(canceler.cancel()),
-            || editor.into_session(&options).map(Self).map_err(&failed),
+            || editor.into_session(&options).map(Self::new).map_err(&failed),
         )
     }
 
@@ -199,18 +209,43 @@ impl Session {
             .and_then(|options| Ok(options.with_optimization_level(GraphOptimizationLevel::Disable)?))
             .and_then(|options| Ok(options.with_memory_pattern(false)?))
             .and_then(|mut options| options.commit_from_file(directory.join(compiled::GRAPH)))
-            .map(Self)
+            .map(Self::new)
             .map_err(failed("open the compiled model"))
+    }
+
+    fn new(inner: ort::session::Session) -> Self {
+        Self { inner, largest: 0 }
     }
 
     /// Runs one micro-batch: token ids and attention mask of shape (texts, tokens) to vectors of shape
     /// (texts, [`DIMENSIONS`](crate::DIMENSIONS)).
     pub fn run(&mut self, ids: ArrayView2<i32>, mask: ArrayView2<i32>) -> Result<Array2<f32>> {
+        self.largest = self.largest.max(ids.len());
+        self.run_with(ids, mask, &RunOptions::new().map_err(failed("run the model"))?)
+    }
+
+    /// Frees the working memory of large micro-batches, some 17 MB, which the runtime keeps for the next one. `false` if
+    /// there were none.
+    pub fn give_back(&mut self) -> Result<bool> {
+        if self.largest <= KEPT_TOKENS {
+            return Ok(false);
+        }
+        let failed = failed("run the model");
+        let mut options = RunOptions::new().map_err(&failed)?;
+        options.set("memory.enable_memory_arena_shrinkage", "cpu:0").map_err(&failed)?;
+        // The runtime does so at the end of a run, so there must be one: a millisecond.
+        let token = Array2::ones((1, 1));
+        self.run_with(token.view(), token.view(), &options)?;
+        self.largest = 0;
+        Ok(true)
+    }
+
+    fn run_with(&mut self, ids: ArrayView2<i32>, mask: ArrayView2<i32>, options: &RunOptions) -> Result<Array2<f32>> {
         let failed = failed("run the model");
         let ids = TensorRef::from_array_view(ids).map_err(&failed)?;
         let mask = TensorRef::from_array_view(mask).map_err(&failed)?;
         let inputs = ort::inputs![graph::INPUT_IDS => ids, graph::ATTENTION_MASK => mask];
-        let outputs = self.0.run(inputs).map_err(&failed)?;
+        let outputs = self.inner.run_with_options(inputs, options).map_err(&failed)?;
         let vectors = outputs[graph::EMBEDDING].try_extract_array::<f32>().map_err(&failed)?;
         let vectors = vectors.into_dimensionality::<Ix2>();
         vectors.map(|v| v.to_owned()).map_err(|e| Error::Runtime { action: "run the model", reason: e.to_string() })
