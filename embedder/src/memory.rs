@@ -1,6 +1,7 @@
 //! Memory: what follows the input is asked for in a way that can fail, what is free goes back to the system, and what
 //! forked processes inherit is made cheap to inherit.
 
+#[cfg(target_env = "gnu")]
 use std::fs;
 
 use ndarray::Array2;
@@ -59,7 +60,7 @@ pub fn give_back() {
 /// parent and child. Where the kernel has no such call (before 6.1) or no huge page, all stays as it is.
 pub fn make_cheap_to_inherit() {
     give_back();
-    #[cfg(target_os = "linux")]
+    #[cfg(target_env = "gnu")]
     for (start, end) in fs::read_to_string("/proc/self/maps").unwrap_or_default().lines().filter_map(private_memory) {
         collapse(start, end);
     }
@@ -67,6 +68,7 @@ pub fn make_cheap_to_inherit() {
 
 /// The address range of a line of /proc/self/maps that stands for memory as `malloc` uses it: private, writable, of
 /// no file.
+#[cfg(target_env = "gnu")]
 fn private_memory(line: &str) -> Option<(usize, usize)> {
     let mut fields = line.split_whitespace();
     let (start, end) = fields.next()?.split_once('-')?;
@@ -77,7 +79,7 @@ fn private_memory(line: &str) -> Option<(usize, usize)> {
 }
 
 /// Has the kernel move a range into huge pages as far as it holds whole ones.
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 #[allow(unsafe_code)]
 fn collapse(start: usize, end: usize) {
     // SAFETY: changes how the range is mapped, not what is in it. A range that is gone meanwhile is refused.
@@ -103,6 +105,7 @@ mod tests {
         }
     }
 
+    #[cfg(target_env = "gnu")]
     #[test]
     fn private_memory_is_told_from_files_stacks_and_shared_memory() {
         let found = [
