@@ -15,6 +15,9 @@ use crate::{DIMENSIONS, Embedder, Tokenizer, Tokens, memory};
 /// that a cancelled call ends soon and the activations stay in the cache.
 const TOKEN_BUDGET: usize = 512;
 
+/// What a further thread takes: its session, its activations, its stack. *Measured*: 20 MB.
+const THREAD_MEMORY: usize = 32 << 20;
+
 /// How many texts are tokenized and sorted together. Bounds the memory for tokens, and is far more than it takes to
 /// fill micro-batches with texts of equal length.
 const WINDOW: usize = 4096;
@@ -186,7 +189,7 @@ impl<'t> Batch<'t> {
         further: &Mutex<Vec<Session>>,
         pause: &dyn Fn() -> bool,
     ) -> Result<()> {
-        let threads = threads.clamp(1, self.queue.len());
+        let threads = memory::affordable(threads.clamp(1, self.queue.len()), THREAD_MEMORY);
         let work =
             Work { queue: Mutex::new(&mut self.queue), vectors: Mutex::new(&mut self.vectors), stop: false.into() };
         let help = || {

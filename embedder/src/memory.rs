@@ -32,6 +32,15 @@ fn empty<T>(items: usize) -> Result<Vec<T>> {
     Ok(vector)
 }
 
+/// All of `threads` if there is memory for them, each further one taking so many bytes; else one. The runtime library
+/// ends the process where a thread cannot have its first buffer, so nothing is tried that may just fit.
+pub fn affordable(threads: usize, bytes: usize) -> usize {
+    match empty::<u8>(bytes.saturating_mul(threads - 1)) {
+        Ok(_) => threads,
+        Err(_) => 1,
+    }
+}
+
 /// Has threads take memory from where the first one does, instead of an arena for each. [`give_back`] leaves the end
 /// of such an arena as it is: *measured*, 173 MB after a batch with 8 threads. To be called before there are threads.
 #[allow(unsafe_code)]
