@@ -1,27 +1,14 @@
 //! pg_embed: text to `vector(384)` inside PostgreSQL.
 //!
 //! Postgres in, Postgres out: what a model is stands in the `embedder` crate. The SQL surface is written by hand, in
-//! `sql/`.
+//! `sql/`. The rooms are floors, each of which calls only those below it: `sql` over `background` over `table` over
+//! `model` over `postgres`.
 
-mod backend;
-mod backfill;
-mod columns;
-mod fill;
-mod functions;
-mod guc;
-mod launcher;
-mod process;
-mod progress;
-mod report;
-mod rows;
-mod spi;
-mod status;
-mod text;
-mod trigger;
-mod vector;
-mod verify;
-mod watch;
-mod worker;
+mod background;
+mod model;
+mod postgres;
+mod sql;
+mod table;
 
 pgrx::pg_module_magic!();
 
@@ -29,7 +16,8 @@ pgrx::pg_module_magic!();
 #[allow(unsafe_code, non_snake_case)]
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
-    guc::init();
-    backend::preload();
-    launcher::init();
+    postgres::guc::init();
+    model::backend::preload();
+    background::launcher::init();
+    background::wake::init();
 }

@@ -7,7 +7,8 @@ use ndarray::{ArrayView1, ArrayView2};
 use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::{self, Datum, Oid};
 
-use crate::report::{Report, Result};
+use crate::postgres::report::{Report, Result};
+use crate::postgres::text::vector_of;
 
 /// Bytes before the components.
 const HEADER: usize = 8;
@@ -58,17 +59,21 @@ pub fn check_array_size(count: usize, dimensions: usize) -> Result<()> {
 
 /// A `vector[]` datum: the rows of `vectors` in order, with NULL where `present` is false.
 ///
+/// # Errors
+/// 53200.
+///
 /// # Safety
 /// `element_type` is the oid of pgvector's type `vector`.
-pub unsafe fn to_array_datum(vectors: ArrayView2<f32>, present: &[bool], element_type: Oid) -> Datum {
+pub unsafe fn to_array_datum(vectors: ArrayView2<f32>, present: &[bool], element_type: Oid) -> Result<Datum> {
     if present.is_empty() {
         // SAFETY: any type's oid will do.
-        return Datum::from(unsafe { pg_sys::construct_empty_array(element_type) });
+        return Ok(Datum::from(unsafe { pg_sys::construct_empty_array(element_type) }));
     }
     let mut rows = vectors.rows().into_iter();
     let mut row = || rows.next().map_or(Datum::from(0), to_datum);
-    let mut values: Vec<Datum> = present.iter().map(|&present| if present { row() } else { Datum::from(0) }).collect();
-    let mut nulls: Vec<bool> = present.iter().map(|present| !present).collect();
+    let (mut values, mut nulls) = (vector_of::<Datum>(present.len())?, vector_of::<bool>(present.len())?);
+    values.extend(present.iter().map(|&present| if present { row() } else { Datum::from(0) }));
+    nulls.extend(present.iter().map(|present| !present));
     let (mut dimension, mut lower_bound) = (present.len() as i32, 1);
     let (mut length, mut by_value, mut alignment) = (0, false, 0);
     // SAFETY: both arrays have `dimension` entries; the type's properties are asked of the catalogue.
@@ -85,6 +90,6 @@ pub unsafe fn to_array_datum(vectors: ArrayView2<f32>, present: &[bool], element
             by_value,
             alignment,
         );
-        Datum::from(array)
+        Ok(Datum::from(array))
     }
 }

@@ -8,7 +8,8 @@ use std::slice;
 use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::{self, Datum};
 
-use crate::report::{Report, Result};
+use crate::postgres::encoding::{self, to_utf8};
+use crate::postgres::report::{Report, Result};
 
 /// The text in `datum` as UTF-8. It lives as long as the memory context of the call: to the end of the SQL call.
 ///
@@ -26,23 +27,50 @@ pub unsafe fn utf8<'call>(datum: Datum) -> Result<Cow<'call, str>> {
     checked(to_utf8(bytes)).map(Cow::Borrowed)
 }
 
+/// The beginning of a text.
+pub struct Head<'call> {
+    pub text: Cow<'call, str>,
+    /// Whether it is the whole text.
+    pub is_whole: bool,
+}
+
+/// The first `limit` bytes of the text in `datum`, or a few less, as UTF-8. Of a text that is stored out of line or
+/// compressed, no more is read than that.
+///
+/// # Errors
+/// As for [`utf8`].
+///
+/// # Safety
+/// As for [`utf8`].
+pub unsafe fn head<'call>(datum: Datum, limit: usize) -> Result<Head<'call>> {
+    // SAFETY: the caller's promise; a slice of a varlena is a varlena, and lives in the call's context.
+    let (bytes, is_whole): (&[u8], bool) = unsafe {
+        let whole = pg_sys::toast_raw_datum_size(datum) - pg_sys::VARHDRSZ;
+        let varlena = datum.cast_mut_ptr::<pg_sys::varlena>();
+        let is_stored_elsewhere = pgrx::varatt_is_1b_e(varlena) || pgrx::varatt_is_4b_c(varlena);
+        let varlena = match whole > limit && is_stored_elsewhere {
+            true => pg_sys::pg_detoast_datum_slice(varlena, 0, limit as i32),
+            false => pg_sys::pg_detoast_datum_packed(varlena),
+        };
+        let bytes: &[u8] = slice::from_raw_parts(pgrx::vardata_any(varlena).cast(), pgrx::varsize_any_exhdr(varlena));
+        (bytes, whole <= limit)
+    };
+    if is_whole {
+        return Ok(Head { text: checked(to_utf8(bytes)).map(Cow::Borrowed)?, is_whole });
+    }
+    // A character that is cut in two is left out.
+    let limit = limit.min(bytes.len());
+    // SAFETY: reads within the bytes.
+    let length = unsafe { pg_sys::pg_mbcliplen(bytes.as_ptr().cast(), bytes.len() as c_int, limit as c_int) };
+    Ok(Head { text: checked(to_utf8(&bytes[..length as usize])).map(Cow::Borrowed)?, is_whole })
+}
+
 fn checked(bytes: &[u8]) -> Result<&str> {
     std::str::from_utf8(bytes).map_err(|_| invalid())
 }
 
 fn invalid() -> Report {
     Report::new(PgSqlErrorCode::ERRCODE_CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\"")
-}
-
-/// `bytes` converted from the database's encoding; PostgreSQL refuses what it cannot convert.
-fn to_utf8(bytes: &[u8]) -> &[u8] {
-    // SAFETY: pg_server_to_any reads the given length, and gives back the same pointer or a new string that ends
-    // with a zero byte, in the call's memory context.
-    unsafe {
-        let converted =
-            pg_sys::pg_server_to_any(bytes.as_ptr().cast(), bytes.len() as c_int, pg_sys::pg_enc::PG_UTF8 as c_int);
-        if converted.cast_const().cast() == bytes.as_ptr() { bytes } else { CStr::from_ptr(converted).to_bytes() }
-    }
 }
 
 /// The elements of the `text[]` in `datum`.
@@ -90,13 +118,43 @@ pub unsafe fn elements<'call>(datum: Datum) -> Result<Vec<Option<Cow<'call, str>
             &mut count,
         );
     }
-    let element = |i: usize| {
-        // SAFETY: deconstruct_array fills both arrays with `count` entries.
-        let (value, null) = unsafe { (*values.add(i), *nulls.add(i)) };
-        // SAFETY: a non-null element of a text array is a text.
-        if null { Ok(None) } else { unsafe { utf8(value) }.map(Some) }
-    };
-    (0..count as usize).map(element).collect()
+    let mut elements = vector_of(count as usize)?;
+    for i in 0..count as usize {
+        // SAFETY: deconstruct_array fills both arrays with `count` entries; a non-null element of a text array is a
+        // text.
+        elements.push(unsafe { if *nulls.add(i) { None } else { Some(utf8(*values.add(i))?) } });
+    }
+    Ok(elements)
+}
+
+/// An empty vector with room for so many values.
+///
+/// # Errors
+/// 53200 where there is no memory for them: the number comes from the user.
+pub fn vector_of<T>(count: usize) -> Result<Vec<T>> {
+    let mut vector = Vec::new();
+    let failed = |_| embedder::Error::OutOfMemory { bytes: count.saturating_mul(size_of::<T>()) };
+    vector.try_reserve_exact(count).map_err(failed)?;
+    Ok(vector)
+}
+
+/// Whether an array has an element that is not NULL.
+///
+/// # Safety
+/// As for [`elements`].
+pub unsafe fn has_element(datum: Datum) -> bool {
+    // SAFETY: the caller's promise. The number of elements is that of a valid array.
+    unsafe {
+        let array: *mut pg_sys::ArrayType = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast();
+        let sizes = array.cast::<u8>().add(size_of::<pg_sys::ArrayType>()).cast::<i32>();
+        let count = pg_sys::ArrayGetNItems((*array).ndim, sizes);
+        if (*array).dataoffset == 0 {
+            return count > 0;
+        }
+        // The bitmap, in which a zero is a NULL, stands after the sizes and lower bounds of the dimensions.
+        let bitmap = sizes.add(2 * (*array).ndim as usize).cast::<u8>();
+        (0..count as usize).any(|n| *bitmap.add(n / 8) & (1 << (n % 8)) != 0)
+    }
 }
 
 /// A zero-terminated string of the server's, such as a name, as UTF-8.
@@ -112,14 +170,7 @@ pub fn from_server(name: &CStr) -> Result<String> {
 /// # Errors
 /// 22021 if it has a zero character.
 pub fn to_server(text: &str) -> Result<CString> {
-    let text = CString::new(text).map_err(|_| invalid())?;
-    // SAFETY: as for `to_datum`.
-    let converted = unsafe {
-        let converted =
-            pg_sys::pg_any_to_server(text.as_ptr(), text.count_bytes() as c_int, pg_sys::pg_enc::PG_UTF8 as c_int);
-        CStr::from_ptr(converted)
-    };
-    Ok(converted.to_owned())
+    encoding::to_server(text).ok_or_else(invalid)
 }
 
 /// `text` as a datum in the database's encoding, in the current memory context.
@@ -132,5 +183,27 @@ pub fn to_datum(text: &str) -> Datum {
         let length =
             if converted.cast_const() == start { length } else { CStr::from_ptr(converted).count_bytes() as c_int };
         Datum::from(pg_sys::cstring_to_text_with_len(converted, length))
+    }
+}
+
+/// Names of the server's as a `text[]` datum, in the current memory context.
+///
+/// # Errors
+/// 53200.
+pub fn to_array(names: &[CString]) -> Result<Datum> {
+    let mut elements = vector_of(names.len())?;
+    elements.extend(names.iter().map(|name| to_datum(&encoding::to_utf8_lossy(name))));
+    // SAFETY: so many values of type text, with its properties.
+    unsafe {
+        let (length, by_value, alignment) = (-1, false, pg_sys::TYPALIGN_INT as _);
+        let count = elements.len() as i32;
+        Ok(Datum::from(pg_sys::construct_array(
+            elements.as_mut_ptr(),
+            count,
+            pg_sys::TEXTOID,
+            length,
+            by_value,
+            alignment,
+        )))
     }
 }

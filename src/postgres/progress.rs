@@ -1,7 +1,9 @@
 //! What processes that fill vectors are doing, for other sessions to see.
 //!
 //! Each process keeps a small file in the data directory, under a name that base backups leave out. A table would be
-//! no place for it: what a transaction writes is seen when it is over, and a standby could not be asked.
+//! no place for it: what a transaction writes is seen when it is over, and a standby could not be asked. The file of a
+//! background worker is its database's, and stays when the worker goes home: it says what failed, and when that is tried
+//! again.
 
 use std::fs;
 use std::io;
@@ -11,7 +13,7 @@ use std::time::Instant;
 use pgrx::pg_sys;
 use serde::{Deserialize, Serialize};
 
-use crate::backend;
+use crate::postgres::server;
 
 /// What a process is doing about one vector column.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -29,6 +31,32 @@ pub struct Entry {
     pub error: Option<String>,
     /// When, in PostgreSQL's microseconds.
     pub error_at: Option<i64>,
+    /// The column as a whole.
+    #[serde(default)]
+    pub trouble: Trouble,
+    /// Rows that could not be embedded.
+    #[serde(default)]
+    pub left: Vec<Left>,
+}
+
+/// A row that could not be embedded.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Left {
+    pub block: u32,
+    pub number: u16,
+    /// The transaction that wrote it.
+    pub version: u32,
+    pub sqlstate: String,
+    pub message: String,
+    pub trouble: Trouble,
+}
+
+/// Something that failed and is to be tried again later.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub struct Trouble {
+    pub failures: u32,
+    /// In PostgreSQL's microseconds.
+    pub until: Option<i64>,
 }
 
 /// What a process is doing.
@@ -41,27 +69,45 @@ pub struct Process {
     pub entries: Vec<Entry>,
 }
 
-/// This process's file. It goes when this is dropped; one that a killed process leaves behind is told by its times.
+impl Process {
+    /// Whether it is about this database.
+    #[allow(unsafe_code)]
+    pub fn is_here(&self) -> bool {
+        // SAFETY: set when the process connects to its database.
+        self.database == unsafe { pg_sys::MyDatabaseId }.to_u32()
+    }
+}
+
+/// This process's file.
 pub struct Board {
     path: PathBuf,
     pub process: Process,
+    /// Whether the file is the database's, and stays.
+    stays: bool,
 }
 
+/// What the names of databases' files begin with.
+const DATABASE: &str = "database-";
+
 fn directory() -> PathBuf {
-    backend::data_directory().join("pg_embed/pgsql_tmp.progress")
+    server::data_directory().join("pg_embed/pgsql_tmp.progress")
 }
 
 impl Board {
-    #[allow(unsafe_code)]
-    pub fn new() -> Self {
+    /// A file that goes when this is dropped; one that a killed process leaves behind is told by its times.
+    pub fn of_process() -> Self {
         remove_leftovers();
-        // SAFETY: set when the process starts, and when it connects to its database.
-        let (pid, started, database) =
-            unsafe { (pg_sys::MyProcPid, pg_sys::MyStartTimestamp, pg_sys::MyDatabaseId.to_u32()) };
-        Self {
-            path: directory().join(pid.to_string()),
-            process: Process { pid, started, database, entries: Vec::new() },
-        }
+        let process = Process::of_this(Vec::new());
+        Self { path: directory().join(process.pid.to_string()), process, stays: false }
+    }
+
+    /// The file of this process's database, with what the last one has noted there.
+    pub fn of_database() -> Self {
+        let mut process = Process::of_this(Vec::new());
+        let path = directory().join(format!("{DATABASE}{}", process.database));
+        let before = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Process>(&bytes).ok());
+        process.entries = before.map_or_else(Vec::new, |before| before.entries);
+        Self { path, process, stays: true }
     }
 
     /// Lets the others see it. Work goes on where that fails, as on a full disk: only the view lacks it.
@@ -74,10 +120,37 @@ impl Board {
     }
 }
 
+impl Process {
+    #[allow(unsafe_code)]
+    fn of_this(entries: Vec<Entry>) -> Self {
+        // SAFETY: set when the process starts, and when it connects to its database.
+        unsafe {
+            let database = pg_sys::MyDatabaseId.to_u32();
+            Self { pid: pg_sys::MyProcPid, started: pg_sys::MyStartTimestamp, database, entries }
+        }
+    }
+}
+
 impl Drop for Board {
     fn drop(&mut self) {
-        // Where it cannot be removed, it is told by its times.
-        let _ = fs::remove_file(&self.path);
+        if self.stays && !self.process.entries.is_empty() {
+            self.process.pid = 0;
+            self.show();
+        } else {
+            // Where it cannot be removed, it is told by its times.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Removes the files of databases that are not among these.
+pub fn remove_databases_but(databases: &[u32]) {
+    for file in fs::read_dir(directory()).into_iter().flatten().flatten() {
+        let name = file.file_name();
+        let database = name.to_str().and_then(|name| name.strip_prefix(DATABASE)).and_then(|name| name.parse().ok());
+        if database.is_some_and(|database| !databases.contains(&database)) {
+            let _ = fs::remove_file(file.path());
+        }
     }
 }
 
@@ -87,7 +160,7 @@ fn remove_leftovers() {
         let pid = path.file_stem().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
         // SAFETY: a lookup in shared memory; null for a process that is not there.
         #[allow(unsafe_code)]
-        pid.is_none_or(|pid| unsafe { pg_sys::BackendPidGetProc(pid) }.is_null())
+        pid.is_some_and(|pid| unsafe { pg_sys::BackendPidGetProc(pid) }.is_null())
     };
     for file in fs::read_dir(directory()).into_iter().flatten().flatten() {
         if is_gone(&file.path()) {

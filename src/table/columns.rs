@@ -4,30 +4,43 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::ffi::{CStr, CString};
-use std::ptr;
 
-use embedder::DIMENSIONS;
+use embedder::{DIMENSIONS, Tokenizer, Tokens};
 use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::{self, Datum, Oid};
 
-use crate::report::{Report, Result};
-use crate::text;
+use crate::postgres::report::{Report, Result};
+use crate::postgres::{catalog, text};
+
+/// How much of a text is read first. Nearly always it is enough for the tokens that the model reads; where it is not,
+/// four times as much is read, and so on.
+const FIRST_BYTES: usize = 1 << 14;
 
 /// The text of a row.
 pub type Text<'row> = Cow<'row, str>;
 
+/// Which columns of a table are meant, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Choice {
+    pub embedding: CString,
+    pub sources: Vec<CString>,
+}
+
 /// A vector column and the columns whose text it stands for, in one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Columns {
     pub embedding: i16,
     pub sources: Vec<Source>,
 }
 
 /// A column with text in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     pub number: i16,
     kind: Kind,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Text,
     Array,
@@ -59,28 +72,101 @@ impl Columns {
     /// # Safety
     /// The values have the types of the columns, and live until the memory context they are in is reset.
     pub unsafe fn text<'row>(&self, value: impl Fn(usize) -> Option<Datum>) -> Result<Option<Text<'row>>> {
-        let mut joined: Option<Text<'row>> = None;
-        let mut add = |value: Text<'row>| match &mut joined {
-            None => joined = Some(value),
-            Some(joined) => {
-                let joined = joined.to_mut();
-                joined.push(' ');
-                joined.push_str(&value);
-            }
-        };
+        let mut joined = None;
         for (n, source) in self.sources.iter().enumerate() {
             let Some(datum) = value(n) else { continue };
             match source.kind {
                 // SAFETY: the value is a text.
-                Kind::Text => add(unsafe { text::utf8(datum) }?),
+                Kind::Text => join(&mut joined, unsafe { text::utf8(datum) }?),
                 Kind::Array => {
                     // SAFETY: the value is an array of texts.
                     let elements = unsafe { text::elements(datum) }?;
-                    elements.into_iter().flatten().for_each(&mut add);
+                    elements.into_iter().flatten().for_each(|element| join(&mut joined, element));
                 }
             }
         }
         Ok(joined)
+    }
+}
+
+impl Columns {
+    /// Whether a row has a text, told without reading one. `value` gives the value of the n-th source.
+    ///
+    /// # Safety
+    /// As for [`text`](Self::text).
+    pub unsafe fn has_text(&self, value: impl Fn(usize) -> Option<Datum>) -> bool {
+        self.sources.iter().enumerate().any(|(n, source)| match (source.kind, value(n)) {
+            (_, None) => false,
+            (Kind::Text, Some(_)) => true,
+            // SAFETY: the value is an array.
+            (Kind::Array, Some(array)) => unsafe { text::has_element(array) },
+        })
+    }
+
+    /// The tokens of a row's text, `None` if it has none. Of a long text no more is read than it takes.
+    ///
+    /// # Safety
+    /// As for [`text`](Self::text).
+    pub unsafe fn tokens(
+        &self,
+        tokenizer: &Tokenizer,
+        value: impl Fn(usize) -> Option<Datum>,
+    ) -> Result<Option<Tokens>> {
+        let mut limit = FIRST_BYTES;
+        loop {
+            // SAFETY: the caller's promise.
+            let Some((text, is_whole)) = (unsafe { self.head(&value, limit) })? else { return Ok(None) };
+            if is_whole {
+                return Ok(Some(tokenizer.encode(&text)?));
+            }
+            if let Some(tokens) = tokenizer.encode_start(&text)? {
+                return Ok(Some(tokens));
+            }
+            limit *= 4;
+        }
+    }
+
+    /// The beginning of a row's text, and whether it is the whole text; `None` if the row has none.
+    ///
+    /// # Safety
+    /// As for [`text`](Self::text).
+    unsafe fn head<'row>(
+        &self,
+        value: impl Fn(usize) -> Option<Datum>,
+        limit: usize,
+    ) -> Result<Option<(Text<'row>, bool)>> {
+        let mut joined = None;
+        for (n, source) in self.sources.iter().enumerate() {
+            let Some(datum) = value(n) else { continue };
+            match source.kind {
+                Kind::Text => {
+                    // SAFETY: the value is a text.
+                    let head = unsafe { text::head(datum, limit) }?;
+                    join(&mut joined, head.text);
+                    if !head.is_whole {
+                        return Ok(joined.map(|text| (text, false)));
+                    }
+                }
+                Kind::Array => {
+                    // SAFETY: the value is an array of texts.
+                    let elements = unsafe { text::elements(datum) }?;
+                    elements.into_iter().flatten().for_each(|element| join(&mut joined, element));
+                }
+            }
+        }
+        Ok(joined.map(|text| (text, true)))
+    }
+}
+
+/// Adds a value to the text of a row.
+fn join<'row>(joined: &mut Option<Text<'row>>, value: Text<'row>) {
+    match joined {
+        None => *joined = Some(value),
+        Some(joined) => {
+            let joined = joined.to_mut();
+            joined.push(' ');
+            joined.push_str(&value);
+        }
     }
 }
 
@@ -97,9 +183,23 @@ impl Source {
     pub fn has_text(&self, name: &str) -> String {
         match self.kind {
             Kind::Text => format!("{name} IS NOT NULL"),
+            Kind::Array => format!(
+                "({name} IS NOT NULL AND EXISTS (SELECT FROM pg_catalog.unnest({name}) AS e WHERE e IS NOT NULL))"
+            ),
+        }
+    }
+
+    /// The same as far as the condition of an index can tell, which may have no subquery: an array of several dimensions
+    /// in which all is NULL passes too.
+    pub fn may_have_text(&self, name: &str) -> String {
+        match self.kind {
+            Kind::Text => format!("{name} IS NOT NULL"),
             Kind::Array => {
+                let array = self.cast(name);
                 format!(
-                    "{name} IS NOT NULL AND EXISTS (SELECT FROM pg_catalog.unnest({name}) AS e WHERE e IS NOT NULL)"
+                    "({name} IS NOT NULL AND CASE WHEN pg_catalog.array_ndims({name}) OPERATOR(pg_catalog.=) 1 \
+                     THEN pg_catalog.cardinality(pg_catalog.array_remove({array}, NULL)) OPERATOR(pg_catalog.>) 0 \
+                     ELSE pg_catalog.cardinality({name}) OPERATOR(pg_catalog.>) 0 END)"
                 )
             }
         }
@@ -135,7 +235,8 @@ pub fn table_name(table: Oid) -> String {
     unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned()
 }
 
-/// pgvector's type, in whatever schema it is: the result of the `embed_text` that came with the function `called`.
+/// pgvector's type, in whatever schema it is: the result of the `embed_text` that came with the function `called`. It
+/// is found by what it is, not by its name: who fires a trigger needs no rights on the extension's schema.
 pub fn vector_type(called: Oid) -> Result<Oid> {
     thread_local! {
         static KNOWN: Cell<(Oid, Oid)> = const { Cell::new((Oid::INVALID, Oid::INVALID)) };
@@ -144,14 +245,16 @@ pub fn vector_type(called: Oid) -> Result<Oid> {
     if function == called {
         return Ok(known);
     }
-    // SAFETY: catalogue lookups; the list and its strings are read during the call alone.
-    let vector = unsafe {
-        let schema = pg_sys::get_namespace_name(pg_sys::get_func_namespace(called));
-        let name = CString::from(c"embed_text");
-        let names = pg_sys::lappend(ptr::null_mut(), pg_sys::makeString(schema).cast());
-        let names = pg_sys::lappend(names, pg_sys::makeString(name.as_ptr().cast_mut()).cast());
-        pg_sys::get_func_rettype(pg_sys::LookupFuncName(names, 1, &pg_sys::TEXTOID, false))
+    let embed_text = catalog::extension_of(called).and_then(|extension| catalog::member(extension, c"embed_text"));
+    let Some(embed_text) = embed_text else {
+        return Err(Report::new(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            "function does not belong to the extension pg_embed",
+        )
+        .hint("CREATE EXTENSION pg_embed makes the functions."));
     };
+    // SAFETY: a lookup of a function that is there.
+    let vector = unsafe { pg_sys::get_func_rettype(embed_text) };
     KNOWN.set((called, vector));
     Ok(vector)
 }

@@ -28,18 +28,22 @@ pub static MODEL_DIRECTORY: GucSetting<Option<CString>> = GucSetting::<Option<CS
 pub static RUNTIME_LIBRARY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 
 pub const MAX_THREADS: i32 = 64;
-/// How many rows are locked at once, and how much work a crash may undo, is bounded.
+/// How much work a crash may undo is bounded.
 pub const MAX_BATCH_SIZE: i32 = 10_000;
-/// An hour.
-const MAX_NAPTIME: i32 = 3_600_000;
+/// A second and an hour.
+const NAPTIMES: (i32, i32) = (1000, 3_600_000);
+/// As many as shared memory has places for.
+pub const MAX_MAX_WORKERS: i32 = 64;
 const MAX_MEMO_SIZE: i32 = 1000;
 
 /// Threads of the background worker.
 pub static WORKER_THREADS: GucSetting<i32> = GucSetting::<i32>::new(1);
 /// Small, so that a row that has just been written does not wait for many others.
 pub static WORKER_BATCH_SIZE: GucSetting<i32> = GucSetting::<i32>::new(64);
-/// In milliseconds. A vector comes half of it later on average.
-pub static WORKER_NAPTIME: GucSetting<i32> = GucSetting::<i32>::new(500);
+/// In milliseconds. Rows are filled when they are committed; this is for those that nobody told of.
+pub static WORKER_NAPTIME: GucSetting<i32> = GucSetting::<i32>::new(60_000);
+/// Some of PostgreSQL's default of eight worker processes are left for parallel queries.
+pub static MAX_WORKERS: GucSetting<i32> = GucSetting::<i32>::new(3);
 
 pub fn worker_threads() -> usize {
     WORKER_THREADS.get() as usize
@@ -47,6 +51,10 @@ pub fn worker_threads() -> usize {
 
 pub fn worker_batch_size() -> usize {
     WORKER_BATCH_SIZE.get() as usize
+}
+
+pub fn max_workers() -> usize {
+    MAX_WORKERS.get() as usize
 }
 
 pub fn worker_naptime() -> Duration {
@@ -113,8 +121,8 @@ pub fn init() {
     );
     GucRegistry::define_int_guc(
         c"pg_embed.worker_batch_size",
-        c"Sets the number of rows that a background worker embeds in one transaction",
-        c"They are locked as long as that takes.",
+        c"Sets the number of rows that a background worker embeds at a time",
+        c"They are read at once and stored one after the other.",
         &WORKER_BATCH_SIZE,
         1,
         MAX_BATCH_SIZE,
@@ -123,13 +131,23 @@ pub fn init() {
     );
     GucRegistry::define_int_guc(
         c"pg_embed.worker_naptime",
-        c"Sets how long a background worker waits before it looks for rows again",
-        c"It does not wait while there are rows to embed.",
+        c"Sets how often watched columns are looked through for rows that no commit told of",
+        c"Such as rows that a prepared transaction or a replicated one has written.",
         &WORKER_NAPTIME,
-        10,
-        MAX_NAPTIME,
+        NAPTIMES.0,
+        NAPTIMES.1,
         GucContext::Sighup,
         GucFlags::UNIT_MS,
+    );
+    GucRegistry::define_int_guc(
+        c"pg_embed.max_workers",
+        c"Sets the number of background workers that may run at the same time",
+        c"Databases that have to wait for one get their turn.",
+        &MAX_WORKERS,
+        1,
+        MAX_MAX_WORKERS,
+        GucContext::Sighup,
+        GucFlags::default(),
     );
     reserve_prefix();
 }

@@ -2,9 +2,10 @@
 #![allow(unsafe_code)]
 
 use pgrx::PgSqlErrorCode;
-use pgrx::pg_sys::{self, Datum, FunctionCallInfo};
+use pgrx::pg_sys::{self, Datum};
 
-use crate::report::{Report, Result};
+use crate::postgres::arguments::Call;
+use crate::postgres::report::{Report, Result};
 
 /// The result set of one call.
 pub struct Rows {
@@ -13,14 +14,12 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Prepares the result of the call `fcinfo`.
+    /// Prepares the result of a call of a function that returns a set of a row type.
     ///
     /// # Errors
     /// 0A000 where the caller cannot take a set.
-    ///
-    /// # Safety
-    /// `fcinfo` belongs to the call that is being executed, of a function that returns a set of a row type.
-    pub unsafe fn begin(fcinfo: FunctionCallInfo) -> Result<Self> {
+    pub fn begin(call: Call) -> Result<Self> {
+        let fcinfo = call.info();
         // SAFETY: the executor fills `resultinfo` with a ReturnSetInfo where it can take a set, and else leaves it null
         // or of another node type. Descriptor and store live in the query's context, as the executor wants them.
         unsafe {

@@ -1,0 +1,4 @@
+//! This process's embedder, and the texts it remembers.
+
+pub mod backend;
+pub mod memo;

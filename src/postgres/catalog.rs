@@ -1,0 +1,340 @@
+//! The system catalogues, read by OID and never by a name that others could have.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, CString};
+use std::num::NonZeroUsize;
+use std::ptr;
+
+use pgrx::htup::heap_getattr_raw;
+use pgrx::pg_sys::{self, Datum, HeapTuple, Oid, TupleDesc};
+
+use crate::postgres::report::Result;
+
+// Catalogues that the bindings leave out; their numbers and columns have been the same since PostgreSQL 9.
+const DEPEND: Oid = Oid::from_u32(2608);
+const DEPEND_BY_REFERENCED: Oid = Oid::from_u32(2674);
+const INHERITS: Oid = Oid::from_u32(2611);
+const INHERITS_BY_PARENT: Oid = Oid::from_u32(2187);
+const ATTRDEF: Oid = Oid::from_u32(2604);
+const ATTRDEF_BY_OID: Oid = Oid::from_u32(2657);
+
+/// The language C, in which only a superuser can make functions.
+const LANGUAGE_C: Oid = Oid::from_u32(13);
+
+/// A row of a catalogue that is being read.
+struct Row {
+    tuple: HeapTuple,
+    descriptor: TupleDesc,
+}
+
+impl Row {
+    fn value(&self, column: usize) -> Option<Datum> {
+        // SAFETY: the row has the column, and is there until the next is read.
+        unsafe { heap_getattr_raw(self.tuple, NonZeroUsize::new(column)?, self.descriptor) }
+    }
+
+    fn oid(&self, column: usize) -> Oid {
+        self.value(column).map_or(Oid::INVALID, to_oid)
+    }
+}
+
+fn to_oid(value: Datum) -> Oid {
+    Oid::from(value.value() as u32)
+}
+
+/// Visits the rows of a catalogue whose columns have these values, by an index over these columns.
+fn each(catalogue: Oid, index: Oid, keys: &[(i16, Oid)], visit: impl FnMut(Row)) {
+    scan(catalogue, Some(index), keys, ptr::null_mut(), visit);
+}
+
+/// The same with a snapshot of the caller's, and without an index too. Null is the snapshot that catalogues are read
+/// with.
+fn scan(
+    catalogue: Oid,
+    index: Option<Oid>,
+    keys: &[(i16, Oid)],
+    snapshot: *mut pg_sys::SnapshotData,
+    mut visit: impl FnMut(Row),
+) {
+    // SAFETY: the keys are OIDs, compared as such. An error ends the scan with its transaction.
+    unsafe {
+        let mut scan_keys = vec![pg_sys::ScanKeyData::default(); keys.len()];
+        for (key, (column, value)) in scan_keys.iter_mut().zip(keys) {
+            let (equal, function) = (pg_sys::BTEqualStrategyNumber as u16, Oid::from(pg_sys::F_OIDEQ));
+            pg_sys::ScanKeyInit(key, *column, equal, function, Datum::from(*value));
+        }
+        let lock = pg_sys::AccessShareLock as i32;
+        let relation = pg_sys::table_open(catalogue, lock);
+        let (by_index, index, count) = (index.is_some(), index.unwrap_or(Oid::INVALID), scan_keys.len() as i32);
+        let scan = pg_sys::systable_beginscan(relation, index, by_index, snapshot, count, scan_keys.as_mut_ptr());
+        loop {
+            let tuple = pg_sys::systable_getnext(scan);
+            if tuple.is_null() {
+                break;
+            }
+            visit(Row { tuple, descriptor: (*relation).rd_att });
+        }
+        pg_sys::systable_endscan(scan);
+        pg_sys::table_close(relation, lock);
+    }
+}
+
+/// The objects of the catalogue `kind` that depend on an object.
+fn dependents(referenced: (Oid, Oid), kind: Oid, which: impl Fn(u8) -> bool) -> Vec<Oid> {
+    let mut found = Vec::new();
+    each(DEPEND, DEPEND_BY_REFERENCED, &[(4, referenced.0), (5, referenced.1)], |row| {
+        if row.oid(1) == kind && row.value(7).is_some_and(|how| which(how.value() as u8)) {
+            found.push(row.oid(2));
+        }
+    });
+    found
+}
+
+/// pg_embed in this database.
+pub fn extension() -> Option<Oid> {
+    // SAFETY: gives the invalid OID where there is none.
+    let extension = unsafe { pg_sys::get_extension_oid(c"pg_embed".as_ptr(), true) };
+    (extension != Oid::INVALID).then_some(extension)
+}
+
+/// The extension that a function belongs to.
+pub fn extension_of(function: Oid) -> Option<Oid> {
+    // SAFETY: gives the invalid OID where there is none.
+    let extension = unsafe { pg_sys::getExtensionOfObject(pg_sys::ProcedureRelationId, function) };
+    (extension != Oid::INVALID).then_some(extension)
+}
+
+/// The function of an extension whose body is `symbol` of this library. The owner of an extension can add functions to
+/// it, and give them any name; but only a superuser can make one like this.
+pub fn member(extension: Oid, symbol: &CStr) -> Option<Oid> {
+    dependents((pg_sys::ExtensionRelationId, extension), pg_sys::ProcedureRelationId, |how| how == b'e')
+        .into_iter()
+        .find(|function| is_ours(*function, symbol))
+}
+
+/// Whether a function's body is `symbol` of this library.
+pub fn is_ours(function: Oid, symbol: &CStr) -> bool {
+    // SAFETY: a lookup by OID; the form is that of pg_proc, and the two columns are texts.
+    unsafe {
+        let cache = pg_sys::SysCacheIdentifier::PROCOID as i32;
+        let tuple = pg_sys::SearchSysCache1(cache, Datum::from(function));
+        if tuple.is_null() {
+            return false;
+        }
+        let form = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_proc>();
+        let is = |column: u32, expected: &CStr| {
+            let mut null = false;
+            let value = pg_sys::SysCacheGetAttr(cache, tuple, column as i16, &mut null);
+            !null && CStr::from_ptr(pg_sys::text_to_cstring(value.cast_mut_ptr())) == expected
+        };
+        let ours = form.prolang == LANGUAGE_C
+            && is(pg_sys::Anum_pg_proc_prosrc, symbol)
+            && is(pg_sys::Anum_pg_proc_probin, c"$libdir/pg_embed");
+        pg_sys::ReleaseSysCache(tuple);
+        ours
+    }
+}
+
+/// A trigger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trigger {
+    pub oid: Oid,
+    pub table: Oid,
+    pub name: CString,
+    /// When it fires: `O` (ordinary), `D` (disabled), `R` (replicated rows alone), `A` (always).
+    pub enabled: u8,
+    /// The trigger of which it is a copy for a partition.
+    pub parent: Option<Oid>,
+    pub arguments: Vec<CString>,
+}
+
+/// The triggers that call a function.
+pub fn triggers_of(function: Oid) -> Vec<Trigger> {
+    let triggers = dependents((pg_sys::ProcedureRelationId, function), pg_sys::TriggerRelationId, |how| how == b'n');
+    triggers.into_iter().filter_map(|trigger| self::trigger(trigger, function)).collect()
+}
+
+/// A trigger, if it calls this function.
+pub fn trigger(trigger: Oid, function: Oid) -> Option<Trigger> {
+    let mut found = None;
+    let index = Oid::from(pg_sys::TriggerOidIndexId);
+    each(pg_sys::TriggerRelationId, index, &[(pg_sys::Anum_pg_trigger_oid as i16, trigger)], |row| {
+        // SAFETY: the row is one of pg_trigger, whose first columns are the form; tgargs is a bytea.
+        unsafe {
+            let form = &*pg_sys::GETSTRUCT(row.tuple).cast::<pg_sys::FormData_pg_trigger>();
+            if form.tgfoid == function && !form.tgisinternal {
+                found = Some(Trigger {
+                    oid: form.oid,
+                    table: form.tgrelid,
+                    name: CStr::from_ptr(form.tgname.data.as_ptr()).to_owned(),
+                    enabled: form.tgenabled as u8,
+                    parent: (form.tgparentid != Oid::INVALID).then_some(form.tgparentid),
+                    arguments: row.value(pg_sys::Anum_pg_trigger_tgargs as usize).map_or_else(Vec::new, strings),
+                });
+            }
+        }
+    });
+    found
+}
+
+impl Trigger {
+    pub fn is_inherited(&self) -> bool {
+        self.parent.is_some()
+    }
+
+    /// The table for which it was made: that itself, or a partitioned table of which it is a part. `None` if the trigger
+    /// there is gone.
+    pub fn made_for(&self, function: Oid) -> Option<Oid> {
+        match self.parent {
+            None => Some(self.table),
+            Some(parent) => trigger(parent, function)?.made_for(function),
+        }
+    }
+}
+
+/// The function that a trigger calls, also where the present command has only just made the trigger.
+pub fn function_of_new_trigger(trigger: Oid) -> Option<Oid> {
+    let mut found = None;
+    let (index, keys) = (Oid::from(pg_sys::TriggerOidIndexId), [(pg_sys::Anum_pg_trigger_oid as i16, trigger)]);
+    scan(pg_sys::TriggerRelationId, Some(index), &keys, &raw mut pg_sys::SnapshotSelfData, |row| {
+        found = Some(row.oid(pg_sys::Anum_pg_trigger_tgfoid as usize));
+    });
+    found
+}
+
+/// The zero-terminated strings in a bytea.
+fn strings(bytea: Datum) -> Vec<CString> {
+    // SAFETY: a bytea; detoasting leaves it or copies it.
+    let bytes: &[u8] = unsafe {
+        let varlena = pg_sys::pg_detoast_datum_packed(bytea.cast_mut_ptr());
+        std::slice::from_raw_parts(pgrx::vardata_any(varlena).cast(), pgrx::varsize_any_exhdr(varlena))
+    };
+    bytes
+        .split_inclusive(|byte| *byte == 0)
+        .filter_map(|string| CStr::from_bytes_with_nul(string).ok())
+        .map(CStr::to_owned)
+        .collect()
+}
+
+/// The generated columns whose expressions call a function: table and number.
+pub fn columns_generated_by(function: Oid) -> Vec<(Oid, i16)> {
+    let expressions = dependents((pg_sys::ProcedureRelationId, function), ATTRDEF, |_| true);
+    let mut found = Vec::new();
+    for expression in expressions {
+        each(ATTRDEF, ATTRDEF_BY_OID, &[(1, expression)], |row| {
+            let column = (row.oid(2), row.value(3).map_or(0, |number| number.value() as i16));
+            // SAFETY: a lookup; the column of a default is there.
+            if unsafe { pg_sys::get_attgenerated(column.0, column.1) } as u8 == b's' && !found.contains(&column) {
+                found.push(column);
+            }
+        });
+    }
+    found
+}
+
+/// The tables that inherit from `table`, partitions among them.
+pub fn children(table: Oid) -> Vec<Oid> {
+    let mut found = Vec::new();
+    each(INHERITS, INHERITS_BY_PARENT, &[(2, table)], |row| found.push(row.oid(1)));
+    found
+}
+
+/// The indexes of a table.
+pub fn indexes(table: Oid) -> Vec<Oid> {
+    let mut found = Vec::new();
+    let index = Oid::from(pg_sys::IndexIndrelidIndexId);
+    each(pg_sys::IndexRelationId, index, &[(pg_sys::Anum_pg_index_indrelid as i16, table)], |row| {
+        found.push(row.oid(1));
+    });
+    found
+}
+
+/// The condition of a partial index.
+pub fn index_condition(index: Oid) -> Option<*mut pg_sys::Node> {
+    // SAFETY: a lookup by OID; the column is a text with a tree of nodes.
+    unsafe {
+        let cache = pg_sys::SysCacheIdentifier::INDEXRELID as i32;
+        let tuple = pg_sys::SearchSysCache1(cache, Datum::from(index));
+        if tuple.is_null() {
+            return None;
+        }
+        let mut null = false;
+        let value = pg_sys::SysCacheGetAttr(cache, tuple, pg_sys::Anum_pg_index_indpred as i16, &mut null);
+        let tree = (!null).then(|| pg_sys::stringToNode(pg_sys::text_to_cstring(value.cast_mut_ptr())).cast());
+        pg_sys::ReleaseSysCache(tuple);
+        tree
+    }
+}
+
+/// A relation, as pg_class has it.
+#[derive(Debug, Clone, Copy)]
+pub struct Relation {
+    pub oid: Oid,
+    pub kind: u8,
+    pub persistence: u8,
+    pub owner: Oid,
+    pub schema: Oid,
+    pub is_partition: bool,
+    /// What the planner believes; negative if it was never counted.
+    pub rows: f32,
+    /// The file that the rows are in. VACUUM FULL and the like write another, in which rows keep their versions and
+    /// change their places.
+    pub storage: u32,
+}
+
+impl Relation {
+    /// `None` if there is no such relation, or no longer.
+    pub fn find(oid: Oid) -> Option<Self> {
+        // SAFETY: a lookup by OID; the form is that of pg_class.
+        unsafe {
+            let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::RELOID as i32, Datum::from(oid));
+            if tuple.is_null() {
+                return None;
+            }
+            let form = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>();
+            let found = Self {
+                oid,
+                kind: form.relkind as u8,
+                persistence: form.relpersistence as u8,
+                owner: form.relowner,
+                schema: form.relnamespace,
+                is_partition: form.relispartition,
+                rows: form.reltuples,
+                storage: form.relfilenode.into(),
+            };
+            pg_sys::ReleaseSysCache(tuple);
+            Some(found)
+        }
+    }
+
+    pub fn is_table(&self) -> bool {
+        self.kind == pg_sys::RELKIND_RELATION
+    }
+
+    pub fn is_partitioned(&self) -> bool {
+        self.kind == pg_sys::RELKIND_PARTITIONED_TABLE
+    }
+
+    pub fn is_foreign(&self) -> bool {
+        self.kind == pg_sys::RELKIND_FOREIGN_TABLE
+    }
+
+    /// A temporary table of another session cannot be read.
+    pub fn is_out_of_reach(&self) -> bool {
+        // SAFETY: a lookup in this session.
+        self.persistence == pg_sys::RELPERSISTENCE_TEMP && unsafe { pg_sys::isOtherTempNamespace(self.schema) }
+    }
+}
+
+/// The databases that one can connect to. Without an index: a process that is connected to no database cannot use one.
+pub fn databases() -> Result<Vec<Oid>> {
+    let mut found = Vec::new();
+    scan(pg_sys::DatabaseRelationId, None, &[], ptr::null_mut(), |row| {
+        // SAFETY: the row is one of pg_database.
+        let database = unsafe { &*pg_sys::GETSTRUCT(row.tuple).cast::<pg_sys::FormData_pg_database>() };
+        if database.datallowconn {
+            found.push(database.oid);
+        }
+    });
+    Ok(found)
+}

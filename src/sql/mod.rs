@@ -1,0 +1,67 @@
+//! The SQL-callable functions: unpack arguments, call, pack the result. Their declarations are in `sql/`.
+#![allow(unsafe_code)]
+
+mod columns;
+mod embed;
+mod retired;
+
+use pgrx::PgLogLevel;
+use pgrx::pg_sys::{self, Datum, FunctionCallInfo};
+
+use crate::postgres::arguments::Call;
+use crate::postgres::report::{self, Result};
+
+/// Exports a function in PostgreSQL's calling convention, version 1. Functions are STRICT unless their bodies check for
+/// nulls, so no argument is null.
+macro_rules! sql_function {
+    ($name:ident, $info:ident, $body:path) => {
+        // SAFETY: the name is declared in sql/ and unique in the library.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C-unwind" fn $name(fcinfo: FunctionCallInfo) -> Datum {
+            // SAFETY: PostgreSQL calls it with the arguments that sql/ declares.
+            unsafe { run(fcinfo, $body) }
+        }
+
+        // SAFETY: PostgreSQL looks this name up to learn the calling convention.
+        #[unsafe(no_mangle)]
+        pub extern "C" fn $info() -> &'static pg_sys::Pg_finfo_record {
+            const RECORD: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_version: 1 };
+            &RECORD
+        }
+    };
+}
+
+sql_function!(embed_text, pg_finfo_embed_text, embed::one_text);
+sql_function!(embed_texts, pg_finfo_embed_texts, embed::many_texts);
+sql_function!(embed_token_count, pg_finfo_embed_token_count, embed::token_count);
+sql_function!(embed_chunks, pg_finfo_embed_chunks, embed::chunks);
+sql_function!(embed_info, pg_finfo_embed_info, embed::info);
+sql_function!(embed_trigger, pg_finfo_embed_trigger, columns::trigger);
+sql_function!(embed_mark_trigger, pg_finfo_embed_mark_trigger, columns::mark_trigger);
+sql_function!(embed_backfill, pg_finfo_embed_backfill, columns::backfill);
+sql_function!(embed_watch, pg_finfo_embed_watch, columns::watch);
+sql_function!(embed_unwatch, pg_finfo_embed_unwatch, columns::unwatch);
+sql_function!(embed_verify, pg_finfo_embed_verify, columns::verify);
+sql_function!(embed_get_status, pg_finfo_embed_get_status, columns::status);
+sql_function!(embed_get_watched, pg_finfo_embed_get_watched, columns::watched);
+sql_function!(embed_get_progress, pg_finfo_embed_get_progress, columns::progress);
+sql_function!(embed_count, pg_finfo_embed_count, retired::count);
+
+/// Runs the body of a function. What goes wrong becomes PostgreSQL's error when everything of Rust's is dropped.
+///
+/// # Safety
+/// `fcinfo` belongs to the call that is being executed, and its arguments have the types that `sql/` declares.
+unsafe fn run(fcinfo: FunctionCallInfo, body: fn(Call) -> Result<Datum>) -> Datum {
+    // SAFETY: the caller's promise; the frame below holds plain numbers and pointers.
+    let outcome = unsafe {
+        pg_sys::panic::pgrx_extern_c_guard(|| {
+            let call = Call::new(fcinfo);
+            report::guard(|| body(call)).map_err(|report| report.into_data(PgLogLevel::ERROR))
+        })
+    };
+    match outcome {
+        Ok(datum) => datum,
+        // SAFETY: made above.
+        Err(error) => unsafe { report::raise(error) },
+    }
+}

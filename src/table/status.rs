@@ -1,0 +1,211 @@
+//! What the views `embed_status`, `embed_watched` and `embed_progress` show: the columns that embed themselves, how many
+//! of their rows are embedded, and what processes do about it.
+//!
+//! Nobody's code runs with the privileges of who looks: the columns are found in the catalogues by OID, and their rows
+//! are counted as the owners of their tables.
+#![allow(unsafe_code)]
+
+use std::collections::HashSet;
+
+use pgrx::PgSqlErrorCode;
+use pgrx::pg_sys::{self, Oid};
+
+use crate::postgres::catalog::{self, Relation};
+use crate::postgres::memory::Scratch;
+use crate::postgres::progress::{self, Entry};
+use crate::postgres::report::{Report, Result};
+use crate::postgres::statement::Statement;
+use crate::postgres::transaction::attempt;
+use crate::postgres::{encoding, spi};
+use crate::table::access::{self, Members, Table};
+use crate::table::columns::{Choice, Columns, table_name};
+
+/// How a column gets its vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Trigger,
+    Watch,
+    Generated,
+}
+
+impl Mode {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trigger => "trigger",
+            Self::Watch => "watch",
+            Self::Generated => "generated",
+        }
+    }
+}
+
+/// A column that embeds itself.
+pub struct Column {
+    pub table: Oid,
+    /// As in a trigger's arguments; a generated column names no sources.
+    pub choice: Choice,
+    pub mode: Mode,
+    /// pgvector's type.
+    vector: Oid,
+}
+
+/// The functions of the extension to which the function `called` belongs.
+struct Functions {
+    embed_text: Oid,
+    embed: Oid,
+    mark: Oid,
+    vector: Oid,
+}
+
+impl Functions {
+    fn beside(called: Oid) -> Result<Self> {
+        let extension = catalog::extension_of(called);
+        let member = |symbol| {
+            extension.and_then(|extension| catalog::member(extension, symbol)).ok_or_else(|| {
+                let message = "extension pg_embed is incomplete";
+                Report::new(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message)
+                    .hint("Drop the extension and create it again.")
+            })
+        };
+        let embed_text = member(c"embed_text")?;
+        // SAFETY: a lookup of a function that is there.
+        let vector = unsafe { pg_sys::get_func_rettype(embed_text) };
+        Ok(Self { embed_text, embed: member(c"embed_trigger")?, mark: member(c"embed_mark_trigger")?, vector })
+    }
+}
+
+/// The columns of this database that embed themselves. Those of partitions are the partitioned table's.
+///
+/// # Errors
+/// 55000 if `called` is not a function of the extension.
+pub fn columns(called: Oid) -> Result<Vec<Column>> {
+    let functions = Functions::beside(called)?;
+    let mut found = Vec::new();
+    for (function, mode) in [(functions.embed, Mode::Trigger), (functions.mark, Mode::Watch)] {
+        for trigger in catalog::triggers_of(function).into_iter().filter(|trigger| !trigger.is_inherited()) {
+            let [embedding, sources @ ..] = &trigger.arguments[..] else { continue };
+            let choice = Choice { embedding: embedding.clone(), sources: sources.to_vec() };
+            found.push(Column { table: trigger.table, choice, mode, vector: functions.vector });
+        }
+    }
+    for (table, number) in catalog::columns_generated_by(functions.embed_text) {
+        let is_partition = Relation::find(table).is_none_or(|relation| relation.is_partition);
+        // SAFETY: a lookup; gives a palloc'd string, or null for a column that is gone.
+        let name = unsafe { pg_sys::get_attname(table, number, true) };
+        if is_partition || name.is_null() {
+            continue;
+        }
+        // SAFETY: zero-terminated, as all names are.
+        let embedding = unsafe { std::ffi::CStr::from_ptr(name) }.to_owned();
+        let choice = Choice { embedding, sources: Vec::new() };
+        found.push(Column { table, choice, mode: Mode::Generated, vector: functions.vector });
+    }
+    found.retain(|column| Relation::find(column.table).is_some());
+    Ok(found)
+}
+
+/// How many rows there are.
+#[derive(Debug, Default)]
+pub struct Counted {
+    pub rows: i64,
+    pub embedded: i64,
+    /// Rows with a text and without a vector.
+    pub missing: i64,
+    /// Which parts were not counted, and why.
+    pub left_out: Option<String>,
+}
+
+impl Column {
+    /// The vector column's name, in UTF-8.
+    pub fn embedding(&self) -> String {
+        encoding::to_utf8_lossy(&self.choice.embedding)
+    }
+
+    /// Counts the rows.
+    ///
+    /// # Errors
+    /// What keeps it from counting, be it that the current user may not look.
+    pub fn count(&self) -> Result<Counted> {
+        let _memory = Scratch::new();
+        attempt(|| {
+            let relation = lock(self.table)?;
+            let members = Members::of(self.table, true)?.of_one_owner(&relation);
+            drop(access::as_reader(&relation, self.numbers()?)?);
+            let mut counted = Counted { left_out: members.left_out(), ..Counted::default() };
+            for table in members.tables {
+                let relation = lock(table)?;
+                let _identity = access::as_owner(&relation);
+                access::refuse_row_security(&relation)?;
+                self.count_part(relation, &mut counted)?;
+            }
+            Ok(counted)
+        })
+    }
+
+    /// The numbers of the columns that are read.
+    fn numbers(&self) -> Result<Vec<i16>> {
+        let Choice { embedding, sources } = &self.choice;
+        if self.mode == Mode::Generated {
+            // SAFETY: a lookup; the column was there a moment ago.
+            return Ok(vec![unsafe { pg_sys::get_attnum(self.table, embedding.as_ptr()) }]);
+        }
+        Ok(Columns::resolve(self.table, embedding, sources, self.vector)?.numbers().collect())
+    }
+
+    fn count_part(&self, relation: Relation, counted: &mut Counted) -> Result<()> {
+        let (name, embedding) = (spi::qualified(relation.oid)?, spi::identifier(&self.choice.embedding)?);
+        let missing = match self.mode {
+            // PostgreSQL computes it with the row, so it is never missing.
+            Mode::Generated => "false".to_owned(),
+            Mode::Trigger | Mode::Watch => Table::open(relation, &self.choice, self.vector)?.is_missing(),
+        };
+        let sql = format!(
+            "SELECT pg_catalog.count(*), pg_catalog.count({embedding}), \
+             pg_catalog.count(*) FILTER (WHERE {missing}) FROM ONLY {name}"
+        );
+        // SAFETY: a statement without parameters.
+        let mut running = unsafe { Statement::prepare(&sql, relation.oid, &[])?.start(&[]) }?;
+        let found = running.fetch(0)?;
+        let count = |column| found.value(0, column).map_or(0, |count| count.value() as i64);
+        counted.rows += count(1);
+        counted.embedded += count(2);
+        counted.missing += count(3);
+        running.finish()
+    }
+
+    /// What processes have noted of it: of itself and of its partitions. What went wrong may tell what is in a row, so
+    /// it is for the owner.
+    pub fn noted<'p>(&self, processes: &'p [progress::Process]) -> Vec<&'p Entry> {
+        let embedding = self.embedding();
+        let members = Members::of(self.table, false).map_or_else(|_| Vec::new(), |members| members.tables);
+        let is_its = |table: Oid| table == self.table || members.contains(&table);
+        let entries = processes.iter().filter(|process| process.is_here()).flat_map(|process| &process.entries);
+        entries.filter(|entry| entry.embedding == embedding && is_its(Oid::from(entry.table))).collect()
+    }
+
+    /// Whether the current user may see what went wrong.
+    pub fn is_own(&self) -> bool {
+        Relation::find(self.table).is_some_and(|relation| access::is_owner(&relation))
+    }
+}
+
+/// Whoever looks does not wait for others.
+fn lock(table: Oid) -> Result<Relation> {
+    access::try_lock(table, pg_sys::AccessShareLock)?.ok_or_else(|| {
+        let message = format!("table \"{}\" is locked by another transaction", table_name(table));
+        Report::new(PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE, message)
+    })
+}
+
+/// What all processes show of themselves, and the tables of which the current user may see what went wrong.
+///
+/// # Errors
+/// 58030 if it cannot be read.
+pub fn processes() -> Result<(Vec<progress::Process>, HashSet<u32>)> {
+    let processes = progress::all().map_err(|e| {
+        Report::new(PgSqlErrorCode::ERRCODE_IO_ERROR, format!("could not read what processes are doing: {e}"))
+    })?;
+    let here = processes.iter().filter(|process| process.is_here()).flat_map(|process| &process.entries);
+    let is_own = |table: &u32| Relation::find(Oid::from(*table)).is_some_and(|relation| access::is_owner(&relation));
+    let own = here.map(|entry| entry.table).filter(is_own).collect();
+    Ok((processes, own))
+}

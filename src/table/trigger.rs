@@ -1,0 +1,183 @@
+//! The triggers: `embed_trigger()` embeds the row that is being written, `embed_mark_trigger()` leaves that to the
+//! worker.
+#![allow(unsafe_code)]
+
+use std::ffi::CStr;
+use std::num::NonZeroUsize;
+use std::slice;
+
+use pgrx::PgSqlErrorCode;
+use pgrx::htup::heap_getattr_raw;
+use pgrx::pg_sys::{self, Datum, HeapTuple, Oid, TriggerData, TupleDesc};
+use pgrx::trigger_support as fired;
+
+use crate::model::memo;
+use crate::postgres::arguments::Call;
+use crate::postgres::catalog::Relation;
+use crate::postgres::report::{Report, Result};
+use crate::postgres::vector;
+use crate::table::columns::{self, Columns, Text, table_name};
+
+/// `embed_trigger(embedding column, source column, ...)`
+pub fn embed(call: Call) -> Result<Datum> {
+    let row = Row::fired(call)?;
+    if row.keeps_vector()? {
+        return Ok(Datum::from(row.new));
+    }
+    let vector = row.text()?.as_deref().map(|text| memo::embed(text, vector::to_datum)).transpose()?;
+    Ok(Datum::from(row.with(vector)))
+}
+
+/// `embed_mark_trigger(embedding column, source column, ...)`: NULL is what the worker looks for. Gives the row, and its
+/// table if the row waits for its vector now.
+///
+/// A row of a foreign table is left as it is: it is not the worker's, and would wait for ever.
+pub fn mark(call: Call) -> Result<(Datum, Option<Oid>)> {
+    let row = Row::fired(call)?;
+    if Relation::find(row.table).is_some_and(|table| table.is_foreign()) {
+        return Ok((Datum::from(row.new), None));
+    }
+    if row.keeps_vector()? {
+        let waits = row.vector().is_none() && row.has_text();
+        return Ok((Datum::from(row.new), waits.then_some(row.table)));
+    }
+    let waits = row.has_text();
+    Ok((Datum::from(row.with(None)), waits.then_some(row.table)))
+}
+
+impl Row {
+    /// The row that a trigger was fired for. Checks how the trigger is called.
+    ///
+    /// # Errors
+    /// 39P01 for a trigger of another kind; 42703, 42804, 42P10 if the columns are not what they should be.
+    fn fired(call: Call) -> Result<Self> {
+        let fcinfo = call.info();
+        // SAFETY: the trigger manager passes a TriggerData whose parts live until the function returns.
+        unsafe {
+            if !fired::called_as_trigger(fcinfo) {
+                return Err(misuse("function is not called by a trigger".to_owned()));
+            }
+            let data = &*(*fcinfo).context.cast::<TriggerData>();
+            let trigger = &*data.tg_trigger;
+            let relation = &*data.tg_relation;
+            let name = CStr::from_ptr(trigger.tgname).to_string_lossy();
+            if let Some(reason) = unfit(data.tg_event, trigger) {
+                let message = format!("trigger \"{name}\" on table \"{}\" cannot embed", table_name(relation.rd_id));
+                return Err(misuse(message).detail(reason));
+            }
+            let arguments: Vec<&CStr> = slice::from_raw_parts(trigger.tgargs, trigger.tgnargs as usize)
+                .iter()
+                .map(|argument| CStr::from_ptr(*argument))
+                .collect();
+            let vector = columns::vector_type(call.function())?;
+            let columns = Columns::resolve(relation.rd_id, arguments[0], &arguments[1..], vector)
+                .and_then(|columns| {
+                    columns.numbers().try_for_each(|number| columns::refuse_generated(relation.rd_id, number))?;
+                    Ok(columns)
+                })
+                .map_err(|report| report.or_detail(format!("Trigger \"{name}\" names it.")))?;
+            let (table, descriptor) = (relation.rd_id, relation.rd_att);
+            Ok(if fired::trigger_fired_by_update(data.tg_event) {
+                Self { table, columns, descriptor, new: data.tg_newtuple, old: Some(data.tg_trigtuple) }
+            } else {
+                Self { table, columns, descriptor, new: data.tg_trigtuple, old: None }
+            })
+        }
+    }
+}
+
+/// Why a trigger cannot give a row its vector, if so.
+fn unfit(event: u32, trigger: &pg_sys::Trigger) -> Option<&'static str> {
+    if !fired::trigger_fired_for_row(event) {
+        Some("It fires for each statement, not for each row.")
+    } else if !fired::trigger_fired_before(event) {
+        Some("It does not fire before the row is written.")
+    } else if !(fired::trigger_fired_by_insert(event) || fired::trigger_fired_by_update(event)) {
+        Some("It fires for something else than INSERT and UPDATE.")
+    } else if trigger.tgnargs < 2 {
+        Some("It does not name a vector column and at least one source column.")
+    } else {
+        None
+    }
+}
+
+fn misuse(message: String) -> Report {
+    Report::new(PgSqlErrorCode::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED, message).hint(
+        "Use CREATE TRIGGER ... BEFORE INSERT OR UPDATE ON ... FOR EACH ROW EXECUTE FUNCTION \
+         embed_trigger('vector column', 'source column', ...).",
+    )
+}
+
+/// A row that is being written.
+struct Row {
+    table: Oid,
+    columns: Columns,
+    descriptor: TupleDesc,
+    new: HeapTuple,
+    /// As it was, in an UPDATE.
+    old: Option<HeapTuple>,
+}
+
+impl Row {
+    /// Whether the vector that the new row has is that of its text, as far as one can tell without embedding it: one
+    /// that came with an INSERT is, one whose text was updated is not.
+    fn keeps_vector(&self) -> Result<bool> {
+        let has_vector = self.vector().is_some();
+        let Some(old) = self.old else { return Ok(has_vector && self.has_text()) };
+        let same = |source: &columns::Source| {
+            let (old, new) = (self.value(old, source.number), self.value(self.new, source.number));
+            // SAFETY: both are values of a type with variable length, as all types of text have.
+            old == new || old.zip(new).is_some_and(|(old, new)| unsafe { bytes(old) == bytes(new) })
+        };
+        // Most updates leave the text alone; then it need not even be read, be it compressed or out of line.
+        if self.columns.sources.iter().all(same) || self.text_of(old)? == self.text()? {
+            return Ok(has_vector || !self.has_text());
+        }
+        Ok(false)
+    }
+
+    fn vector(&self) -> Option<Datum> {
+        self.value(self.new, self.columns.embedding)
+    }
+
+    fn has_text(&self) -> bool {
+        // SAFETY: the values are those of the columns.
+        unsafe { self.columns.has_text(|n| self.value(self.new, self.columns.sources[n].number)) }
+    }
+
+    fn text(&self) -> Result<Option<Text<'_>>> {
+        self.text_of(self.new)
+    }
+
+    fn text_of(&self, tuple: HeapTuple) -> Result<Option<Text<'_>>> {
+        // SAFETY: the values are those of the columns, and live as long as the tuples.
+        unsafe { self.columns.text(|n| self.value(tuple, self.columns.sources[n].number)) }
+    }
+
+    fn value(&self, tuple: HeapTuple, number: i16) -> Option<Datum> {
+        let number = NonZeroUsize::new(number as usize)?;
+        // SAFETY: the tuple is one of this table, and has the column.
+        unsafe { heap_getattr_raw(tuple, number, self.descriptor) }
+    }
+
+    /// The new row with this vector.
+    fn with(&self, vector: Option<Datum>) -> HeapTuple {
+        if vector.is_none() && self.vector().is_none() {
+            return self.new;
+        }
+        let (mut number, mut value, mut null) =
+            (self.columns.embedding.into(), vector.unwrap_or(Datum::from(0)), vector.is_none());
+        // SAFETY: one column, of pgvector's type; its value is a vector or null.
+        unsafe { pg_sys::heap_modify_tuple_by_cols(self.new, self.descriptor, 1, &mut number, &mut value, &mut null) }
+    }
+}
+
+/// The bytes of a value as it is stored: a value out of line is its pointer.
+///
+/// # Safety
+/// `value` points to a varlena.
+unsafe fn bytes<'row>(value: Datum) -> &'row [u8] {
+    let start = value.cast_mut_ptr::<pg_sys::varlena>();
+    // SAFETY: the caller's promise; its length is in the varlena.
+    unsafe { slice::from_raw_parts(start.cast(), pgrx::varsize_any(start)) }
+}
