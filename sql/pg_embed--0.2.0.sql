@@ -1,0 +1,192 @@
+-- The public surface of pg_embed. Written by hand; src/sql has the bodies.
+--
+-- Every name is qualified, so that nothing which others have put into a schema beforehand is taken for what is meant. The
+-- one that cannot be is pgvector's type, whose schema is known only when the script runs: the search_path is that schema
+-- alone, and at the end it is checked that the type is pgvector's.
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION pg_embed CASCADE" to load this file. \quit
+
+SELECT pg_catalog.set_config('search_path', pg_catalog.format('%I, pg_temp', n.nspname), true)
+	FROM pg_catalog.pg_extension AS e
+	JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace
+	WHERE e.extname OPERATOR(pg_catalog.=) 'vector';
+
+-- The costs are measured: a text of twelve tokens takes 2 ms, an operator such as "+" 5 ns.
+CREATE FUNCTION @extschema@.embed_text(input pg_catalog.text) RETURNS vector(384)
+	AS 'MODULE_PATHNAME', 'embed_text'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 400000;
+
+COMMENT ON FUNCTION @extschema@.embed_text(pg_catalog.text) IS
+	'the unit vector of a text; of a text with more than 256 tokens, that of its first 256';
+
+CREATE FUNCTION @extschema@.embed_texts(inputs pg_catalog.text[]) RETURNS vector[]
+	AS 'MODULE_PATHNAME', 'embed_texts'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4000000;
+
+COMMENT ON FUNCTION @extschema@.embed_texts(pg_catalog.text[]) IS
+	'the vectors of many texts, in their order; NULL where a text is NULL';
+
+CREATE FUNCTION @extschema@.embed_token_count(input pg_catalog.text) RETURNS pg_catalog.int4
+	AS 'MODULE_PATHNAME', 'embed_token_count'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 2500;
+
+COMMENT ON FUNCTION @extschema@.embed_token_count(pg_catalog.text) IS
+	'how many tokens a text has before truncation, [CLS] and [SEP] included';
+
+CREATE FUNCTION @extschema@.embed_chunks(
+		input pg_catalog.text, max_tokens pg_catalog.int4 DEFAULT 256, overlap pg_catalog.int4 DEFAULT 0)
+	RETURNS TABLE (
+		chunk_no pg_catalog.int4, chunk pg_catalog.text, start_char pg_catalog.int4, token_count pg_catalog.int4)
+	AS 'MODULE_PATHNAME', 'embed_chunks'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 50000 ROWS 10;
+
+COMMENT ON FUNCTION @extschema@.embed_chunks(pg_catalog.text, pg_catalog.int4, pg_catalog.int4) IS
+	'cuts a long text into pieces that each fit the model; start_char counts from 1, as in substring()';
+
+CREATE FUNCTION @extschema@.embed_info(
+		OUT model pg_catalog.text, OUT weights_sha256 pg_catalog.text, OUT dimensions pg_catalog.int4,
+		OUT max_tokens pg_catalog.int4, OUT runtime_version pg_catalog.text, OUT compiled_model pg_catalog.text,
+		OUT session pg_catalog.text, OUT open_ms pg_catalog.float8, OUT threads pg_catalog.int4)
+	RETURNS SETOF pg_catalog.record
+	AS 'MODULE_PATHNAME', 'embed_info'
+	LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED COST 100 ROWS 1;
+
+COMMENT ON FUNCTION @extschema@.embed_info() IS
+	'the model that this session uses, and where it comes from: session is "inherited" (preloaded) or "opened"';
+
+CREATE FUNCTION @extschema@.embed_trigger() RETURNS pg_catalog.trigger
+	AS 'MODULE_PATHNAME', 'embed_trigger'
+	LANGUAGE C COST 400000;
+
+COMMENT ON FUNCTION @extschema@.embed_trigger() IS
+	'BEFORE INSERT OR UPDATE trigger: embeds the joined text of the row; arguments: vector column, source columns';
+
+CREATE FUNCTION @extschema@.embed_mark_trigger() RETURNS pg_catalog.trigger
+	AS 'MODULE_PATHNAME', 'embed_mark_trigger'
+	LANGUAGE C;
+
+COMMENT ON FUNCTION @extschema@.embed_mark_trigger() IS
+	'trigger that embed_watch() creates: sets the vector of a row to NULL when its text changes';
+
+CREATE PROCEDURE @extschema@.embed_backfill(
+		target pg_catalog.regclass, embedding pg_catalog.text, sources pg_catalog.text[],
+		batch_size pg_catalog.int4 DEFAULT 256, threads pg_catalog.int4 DEFAULT NULL,
+		only_missing pg_catalog.bool DEFAULT true)
+	AS 'MODULE_PATHNAME', 'embed_backfill'
+	LANGUAGE C;
+
+COMMENT ON PROCEDURE @extschema@.embed_backfill(
+		pg_catalog.regclass, pg_catalog.text, pg_catalog.text[], pg_catalog.int4, pg_catalog.int4, pg_catalog.bool) IS
+	'gives the rows of a table their vectors, batch by batch, each committed; can be repeated';
+
+CREATE FUNCTION @extschema@.embed_watch(
+		target pg_catalog.regclass, embedding pg_catalog.text, sources pg_catalog.text[])
+	RETURNS pg_catalog.void
+	AS 'MODULE_PATHNAME', 'embed_watch'
+	LANGUAGE C;
+
+COMMENT ON FUNCTION @extschema@.embed_watch(pg_catalog.regclass, pg_catalog.text, pg_catalog.text[]) IS
+	'has the background worker give the rows of a table their vectors, moments after they were written';
+
+CREATE FUNCTION @extschema@.embed_unwatch(target pg_catalog.regclass, embedding pg_catalog.text)
+	RETURNS pg_catalog.void
+	AS 'MODULE_PATHNAME', 'embed_unwatch'
+	LANGUAGE C;
+
+COMMENT ON FUNCTION @extschema@.embed_unwatch(pg_catalog.regclass, pg_catalog.text) IS
+	'ends what embed_watch() began; the vectors stay';
+
+CREATE FUNCTION @extschema@.embed_verify(
+		target pg_catalog.regclass, embedding pg_catalog.text, sources pg_catalog.text[],
+		sample pg_catalog.int4 DEFAULT 1000)
+	RETURNS TABLE (
+		checked pg_catalog.int8, missing pg_catalog.int8, stale pg_catalog.int8, max_deviation pg_catalog.float8)
+	AS 'MODULE_PATHNAME', 'embed_verify'
+	LANGUAGE C VOLATILE COST 2000000 ROWS 1;
+
+COMMENT ON FUNCTION @extschema@.embed_verify(
+		pg_catalog.regclass, pg_catalog.text, pg_catalog.text[], pg_catalog.int4) IS
+	'embeds a sample of rows again: how many lack a vector, and how many have one that is not that of their text';
+
+CREATE FUNCTION @extschema@.embed_get_progress(
+		OUT pid pg_catalog.int4, OUT backend_start pg_catalog.timestamptz, OUT datid pg_catalog.oid,
+		OUT relation pg_catalog.oid, OUT embedding pg_catalog.text, OUT phase pg_catalog.text,
+		OUT rows_total pg_catalog.int8, OUT rows_done pg_catalog.int8, OUT rows_per_second pg_catalog.float8,
+		OUT seconds_left pg_catalog.float8, OUT last_error pg_catalog.text, OUT last_error_at pg_catalog.timestamptz)
+	RETURNS SETOF pg_catalog.record
+	AS 'MODULE_PATHNAME', 'embed_get_progress'
+	LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
+
+COMMENT ON FUNCTION @extschema@.embed_get_progress() IS
+	'what processes that fill vectors say of themselves; embed_progress leaves out those that were killed';
+
+CREATE VIEW @extschema@.embed_progress AS
+	SELECT p.pid, p.relation::pg_catalog.regclass AS relation, p.embedding, p.phase, p.rows_total, p.rows_done,
+		p.rows_per_second, pg_catalog.make_interval(secs => p.seconds_left) AS time_left, p.last_error, p.last_error_at
+	FROM @extschema@.embed_get_progress() AS p
+	JOIN pg_catalog.pg_stat_activity AS a ON a.pid OPERATOR(pg_catalog.=) p.pid
+	-- A number of a process may come again; who may not see when another's process began goes by the number alone.
+	WHERE COALESCE(a.backend_start, p.backend_start) OPERATOR(pg_catalog.=) p.backend_start
+		AND p.datid OPERATOR(pg_catalog.=) (SELECT d.oid FROM pg_catalog.pg_database AS d
+			WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database());
+
+COMMENT ON VIEW @extschema@.embed_progress IS
+	'backfills under way and columns that are watched, in this database: rows done since the process began with them';
+
+CREATE FUNCTION @extschema@.embed_get_watched(
+		OUT relation pg_catalog.regclass, OUT embedding pg_catalog.text, OUT sources pg_catalog.text[])
+	RETURNS SETOF pg_catalog.record
+	AS 'MODULE_PATHNAME', 'embed_get_watched'
+	LANGUAGE C VOLATILE ROWS 10;
+
+COMMENT ON FUNCTION @extschema@.embed_get_watched() IS
+	'the columns that are watched, as the triggers say that embed_watch() has made';
+
+CREATE VIEW @extschema@.embed_watched AS
+	SELECT w.relation, w.embedding, w.sources FROM @extschema@.embed_get_watched() AS w;
+
+COMMENT ON VIEW @extschema@.embed_watched IS
+	'the columns that the background worker fills';
+
+CREATE FUNCTION @extschema@.embed_get_status(
+		OUT relation pg_catalog.regclass, OUT embedding pg_catalog.text, OUT sources pg_catalog.text[],
+		OUT mode pg_catalog.text, OUT rows pg_catalog.int8, OUT embedded pg_catalog.int8, OUT missing pg_catalog.int8,
+		OUT rows_per_second pg_catalog.float8, OUT last_error pg_catalog.text,
+		OUT last_error_at pg_catalog.timestamptz, OUT model pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	AS 'MODULE_PATHNAME', 'embed_get_status'
+	LANGUAGE C VOLATILE ROWS 10;
+
+COMMENT ON FUNCTION @extschema@.embed_get_status() IS
+	'the columns that embed themselves, with their rows counted; last_error says also why a table could not be counted';
+
+CREATE VIEW @extschema@.embed_status AS
+	SELECT s.relation, s.embedding, s.sources, s.mode, s.rows, s.embedded, s.missing, s.rows_per_second, s.last_error,
+		s.last_error_at, s.model
+	FROM @extschema@.embed_get_status() AS s;
+
+COMMENT ON VIEW @extschema@.embed_status IS
+	'the columns that embed themselves; counts their rows, which takes as long as count(*) does';
+
+GRANT SELECT ON @extschema@.embed_progress, @extschema@.embed_watched, @extschema@.embed_status TO PUBLIC;
+
+-- The library writes vectors as pgvector does: as the results of these functions they must be of its type.
+DO LANGUAGE plpgsql $$
+BEGIN
+	IF (SELECT pg_catalog.count(*) FROM pg_catalog.pg_proc AS p
+		JOIN pg_catalog.pg_type AS t ON t.oid OPERATOR(pg_catalog.=) p.prorettype
+		JOIN pg_catalog.pg_depend AS d ON d.objid OPERATOR(pg_catalog.=)
+			CASE WHEN t.typelem OPERATOR(pg_catalog.=) 0 THEN t.oid ELSE t.typelem END
+		JOIN pg_catalog.pg_extension AS e ON e.oid OPERATOR(pg_catalog.=) d.refobjid
+		WHERE p.oid OPERATOR(pg_catalog.=) ANY (ARRAY['@extschema@.embed_text(pg_catalog.text)'::pg_catalog.regprocedure,
+				'@extschema@.embed_texts(pg_catalog.text[])'::pg_catalog.regprocedure]::pg_catalog.oid[])
+			AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass
+			AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
+			AND d.deptype OPERATOR(pg_catalog.=) 'e' AND e.extname OPERATOR(pg_catalog.=) 'vector')
+		OPERATOR(pg_catalog.<>) 2
+	THEN
+		RAISE EXCEPTION 'the type "vector" in the schema of the extension "vector" is not pgvector''s'
+			USING ERRCODE = '55000', HINT = 'Look who has made it, and drop it.';
+	END IF;
+END $$;
