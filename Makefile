@@ -97,6 +97,7 @@ lint: check-pg-config
 	cargo fmt --all --check --manifest-path examples/catalog/Cargo.toml
 	$(CARGO) clippy --workspace --all-targets $(FEATURES) -- -D warnings
 	cargo clippy --workspace --all-targets --manifest-path examples/catalog/Cargo.toml -- -D warnings
+	@scripts/pgspot.sh
 
 # deps/ stays: it is 115 MB to fetch again.
 clean:
