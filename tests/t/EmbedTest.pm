@@ -11,7 +11,8 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(start_cluster answer launch outcome refusal vectors_of wait_for_vectors ask wait_for_server);
+our @EXPORT = qw(start_cluster answer launch outcome refusal vectors_of wait_for_vectors ask wait_for_server set_traps
+	sprung run_as);
 
 # Starts a cluster that has the extension in its database postgres. `conf` is appended to postgresql.conf; the other
 # parameters are those of init().
@@ -108,6 +109,68 @@ sub wait_for_vectors
 	my ($node, $database, $table, $embedding, $texts) = @_;
 	return $node->poll_query_until($database, qq{SELECT count(*) FROM $table
 		WHERE $embedding IS NULL AND EXISTS (SELECT FROM unnest($texts) AS t WHERE t IS NOT NULL)}, '0');
+}
+
+# As one role or another.
+sub run_as
+{
+	my ($node, $role, $database, $sql) = @_;
+	return $node->safe_psql($database, $sql, extra_params => [ '-U', $role ]);
+}
+
+# Gives a database the schema `mallory`, which belongs to the role of that name, with functions that the role may plant
+# wherever code can be: trap() writes into the server's log, which no rollback takes back, as whom it runs, and takes
+# all that this gives it.
+sub set_traps
+{
+	my ($node, $database) = @_;
+	$node->safe_psql($database, q{
+		DO $$ BEGIN CREATE ROLE mallory LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+		CREATE SCHEMA mallory AUTHORIZATION mallory;
+		GRANT USAGE ON SCHEMA mallory TO PUBLIC;
+		SET SESSION AUTHORIZATION mallory;
+		CREATE FUNCTION mallory.trap(place text) RETURNS bool LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+		DECLARE
+			before text := current_user;
+			way_out text;
+		BEGIN
+			RAISE LOG 'trap: % as %', place, before;
+			FOREACH way_out IN ARRAY ARRAY['RESET ROLE', 'SET ROLE postgres', 'RESET SESSION AUTHORIZATION',
+				'SET SESSION AUTHORIZATION postgres', 'ALTER ROLE mallory SUPERUSER']
+			LOOP
+				BEGIN
+					EXECUTE way_out;
+					IF before = 'mallory' AND (current_user <> before OR way_out LIKE 'ALTER%') THEN
+						RAISE LOG 'trap: % as % after %', place, current_user, way_out;
+					END IF;
+				EXCEPTION WHEN OTHERS THEN NULL;
+				END;
+			END LOOP;
+			RETURN true;
+		END $$;
+		-- For where PostgreSQL demands that it be immutable. It evaluates such a call when it plans.
+		CREATE FUNCTION mallory.constant_trap(place text) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS
+			$$ BEGIN RETURN mallory.trap(place); END $$;
+		CREATE FUNCTION mallory.trap_row() RETURNS trigger LANGUAGE plpgsql AS
+			$$ BEGIN PERFORM mallory.trap(TG_NAME); RETURN NEW; END $$});
+	return;
+}
+
+# The traps that have run as somebody else than mallory since the last call, a line for each; empty if all is well. Takes
+# back what they may have gained.
+my %read;
+sub sprung
+{
+	my ($node) = @_;
+	my $log = PostgreSQL::Test::Utils::slurp_file($node->logfile, $read{ $node->name } // 0);
+	$read{ $node->name } = -s $node->logfile;
+	my %found = map { $_ => 1 } grep { !/as mallory$/ } $log =~ /LOG:  (?:00000: )?trap: (.*)/g;
+	if ($node->safe_psql('postgres', q{SELECT rolsuper FROM pg_roles WHERE rolname = 'mallory'}) eq 't')
+	{
+		$found{'mallory is a superuser'} = 1;
+		$node->safe_psql('postgres', 'ALTER ROLE mallory NOSUPERUSER');
+	}
+	return join("\n", sort keys %found);
 }
 
 1;
