@@ -130,3 +130,8 @@ sql -F ' ms, p99 ' -c "SELECT 'from commit to vector: p50 ' || round(1000 * extr
 	percentile_disc(0.5) WITHIN GROUP (ORDER BY seen - written))), round(1000 * extract(epoch FROM
 	percentile_disc(0.99) WITHIN GROUP (ORDER BY seen - written))) || ' ms of ' || count(*) || ' rows'
 	FROM watched JOIN seen USING (id)"
+
+# --- What it costs everybody else on a server, on servers of its own.
+
+pg_ctl -D "$dir/data" -m fast -w stop >/dev/null
+"$(dirname "$0")/bench/server.sh"
