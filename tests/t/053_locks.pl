@@ -17,8 +17,6 @@ my $node = start_cluster('locks', conf => q{
 	log_statement = none
 	pg_embed.worker_naptime = '1s'
 	pg_embed.worker_batch_size = 256});
-# How long something may take that should take a second or two.
-$PostgreSQL::Test::Utils::timeout_default = 40;
 $node->safe_psql('postgres', q{
 	CREATE FUNCTION words(n int) RETURNS text LANGUAGE sql AS
 		$$ SELECT string_agg('word' || g, ' ') FROM generate_series(n, n + 200) AS g $$;
