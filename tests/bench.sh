@@ -119,7 +119,7 @@ sql <<'SQL'
 CREATE TABLE watched (id serial, line text, written timestamptz DEFAULT clock_timestamp(), embedding vector(384));
 CREATE TABLE seen (id int, seen timestamptz);
 CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
-	'BEGIN INSERT INTO seen VALUES (new.id, clock_timestamp()); RETURN NULL; END';
+	'BEGIN INSERT INTO public.seen VALUES (new.id, clock_timestamp()); RETURN NULL; END';
 CREATE TRIGGER note AFTER UPDATE ON watched FOR EACH ROW EXECUTE FUNCTION note();
 SELECT embed_watch('watched', 'embedding', ARRAY['line']);
 SQL
