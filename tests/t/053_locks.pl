@@ -142,7 +142,8 @@ for my $who ('worker', 'backfill')
 	ok(wait_for_vectors($node, 'postgres', $table, 'e', 'ARRAY[d]'), "$who: it comes to its end");
 	like($node->safe_psql('postgres', vectors_of($table, 'e', 'ARRAY[d]')), qr/^(\d+)\|\1\|0$/, "$who: no vector of an old text");
 }
-$_->quit for $holder, $backfill;
+# One that was idle for long has run out of its timer.
+eval { $_->quit } for $holder, $backfill;
 
 unlike(slurp_file($node->logfile), qr/terminated by signal|PANIC|XX000/, 'no process crashed, no internal error');
 $node->stop;
