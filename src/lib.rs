@@ -12,6 +12,10 @@ mod table;
 
 pgrx::pg_module_magic!();
 
+/// Where a small block cannot be had, the process would end, and all sessions with it.
+#[global_allocator]
+static ALLOCATOR: embedder::Allocator = embedder::Allocator;
+
 /// Called once in each process that loads the library; with `shared_preload_libraries`, in the postmaster.
 #[allow(unsafe_code, non_snake_case)]
 #[pgrx::pg_guard]

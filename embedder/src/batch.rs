@@ -9,7 +9,7 @@ use ndarray::{Array2, s};
 use crate::error::Result;
 use crate::interrupt::{Interrupt, with_signals_blocked};
 use crate::session::Session;
-use crate::{DIMENSIONS, Embedder, Tokenizer, Tokens, memory};
+use crate::{DIMENSIONS, Embedder, Tokenizer, Tokens, memory, shortage};
 
 /// Most tokens, padding included, of one micro-batch. Large enough that the matrix products dominate, small enough
 /// that a cancelled call ends soon and the activations stay in the cache.
@@ -236,7 +236,7 @@ impl Work<'_> {
             }
             let Some(micro_batch) = lock(&self.queue).pop() else { return Ok(()) };
             let (ids, mask) = pad(&micro_batch);
-            let found = session.run(ids.view(), mask.view());
+            let found = shortage::refuse_without_reserve().and_then(|()| session.run(ids.view(), mask.view()));
             let found = found.inspect_err(|_| self.stop.store(true, Ordering::Relaxed))?;
             let mut vectors = lock(&self.vectors);
             for ((text, _), vector) in micro_batch.iter().zip(found.rows()) {

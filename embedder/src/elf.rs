@@ -56,6 +56,16 @@ impl Library {
         }
     }
 
+    /// The address of the function `name` of another library, if this one calls it and the dynamic linker has looked it up.
+    pub fn imported(&self, name: &CStr) -> Option<usize> {
+        let tables = [(DT_JMPREL, DT_PLTRELSZ), (DT_RELA, DT_RELASZ)];
+        let relocations =
+            tables.into_iter().flat_map(|(table, size)| self.relocations(table, size).unwrap_or_default());
+        let relocation = relocations.into_iter().find(|relocation| self.symbol(relocation) == Some(name))?;
+        // SAFETY: a relocation of a loaded library names an aligned word of it.
+        Some(unsafe { ((self.base + relocation.r_offset as usize) as *const usize).read() })
+    }
+
     fn overwrite(&self, slot: usize, to: usize, note: &impl Fn(usize)) {
         // What was relocated once and for all is read-only now.
         let read_only = self.segments(libc::PT_GNU_RELRO).any(|segment| segment.contains(&slot));

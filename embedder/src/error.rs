@@ -29,8 +29,8 @@ pub enum Error {
     Tokenizer { reason: String },
     /// A freshly compiled model does not give the vector that is known for a known text.
     WrongVector { deviation: f32 },
-    /// The memory for so many bytes, which depend on the input, cannot be had.
-    OutOfMemory { bytes: usize },
+    /// Memory cannot be had, of so many bytes if that is known.
+    OutOfMemory { bytes: Option<usize> },
     /// The caller asked for the work to end before it was done.
     Interrupted,
     /// An argument is outside what the call accepts.
@@ -59,7 +59,7 @@ impl Error {
                 Some(format!("\"{field}\" is {found}; supported is {supported}."))
             }
             Self::WrongVector { deviation } => Some(format!("A component of a known vector is off by {deviation:e}.")),
-            Self::OutOfMemory { bytes } => Some(format!("Failed on request of size {bytes}.")),
+            Self::OutOfMemory { bytes } => bytes.map(|bytes| format!("Failed on request of size {bytes}.")),
             Self::Argument { min, max, .. } => Some(format!("It must be between {min} and {max}.")),
             Self::FileMissing { .. } | Self::Io { .. } | Self::Interrupted => None,
         }

@@ -27,9 +27,11 @@ mod error;
 mod exit;
 mod graph;
 mod interrupt;
+mod mapping;
 mod memory;
 mod model;
 mod session;
+mod shortage;
 mod tokenizer;
 
 use std::path::{Path, PathBuf};
@@ -42,6 +44,7 @@ pub use chunk::{Chunk, Chunking, MIN_TOKENS};
 pub use error::{Error, Result};
 pub use model::{NAME as MODEL_NAME, WEIGHTS_SHA256};
 pub use session::{RUNTIME_VERSION, Session};
+pub use shortage::Allocator;
 pub use tokenizer::{Tokenizer, Tokens};
 
 use crate::interrupt::Interrupt;
@@ -125,6 +128,10 @@ impl Embedder {
     }
 
     fn open_under(options: &Options, interrupt: Interrupt) -> Result<Self> {
+        shortage::refuse_without_reserve()?;
+        if options.preload {
+            memory::begin_to_be_inherited();
+        }
         let model = Model::open(&options.model)?;
         let tokenizer = Tokenizer::open(&model)?;
         let (source, warning) = Source::open(options, model, interrupt)?;

@@ -10,7 +10,8 @@ use crate::error::{Error, Result};
 
 /// A matrix of zeros.
 pub fn zeros(rows: usize, columns: usize) -> Result<Array2<f32>> {
-    let refused = || Error::OutOfMemory { bytes: rows.saturating_mul(columns).saturating_mul(size_of::<f32>()) };
+    let bytes = Some(rows.saturating_mul(columns).saturating_mul(size_of::<f32>()));
+    let refused = || Error::OutOfMemory { bytes };
     let items = rows.checked_mul(columns).ok_or_else(refused)?;
     let mut values = empty(items)?;
     values.resize(items, 0.0);
@@ -27,7 +28,7 @@ pub fn copy<T: Copy>(items: &[T]) -> Result<Vec<T>> {
 /// An empty vector with room for `items` items.
 fn empty<T>(items: usize) -> Result<Vec<T>> {
     let mut vector = Vec::new();
-    let refused = |_| Error::OutOfMemory { bytes: items.saturating_mul(size_of::<T>()) };
+    let refused = |_| Error::OutOfMemory { bytes: Some(items.saturating_mul(size_of::<T>())) };
     vector.try_reserve_exact(items).map_err(refused)?;
     Ok(vector)
 }
@@ -62,16 +63,67 @@ pub fn give_back() {
     }
 }
 
-/// Makes this process's memory cheap to inherit by fork: what is free goes back to the system, the rest is moved
-/// into huge pages, because fork copies an entry for each page.
+/// Keeps what is allocated from now on apart from what there is already, in huge pages of its own; to be called
+/// before [`make_cheap_to_inherit`].
+pub fn begin_to_be_inherited() {
+    #[cfg(target_env = "gnu")]
+    {
+        keep_large_blocks_in_heap();
+        set_apart();
+    }
+}
+
+/// Makes what was allocated since [`begin_to_be_inherited`] cheap to inherit by fork. Fork copies an entry for each page,
+/// so all of it is moved into huge pages; and who writes to a page that was inherited gets a copy of it, be it a child or
+/// the parent, so nobody gets memory from between what is there. What is free goes back to the system first.
 ///
-/// *Measured* with `benches/fork.rs` at 16 MB: 0.35 ms less of the 1.3 ms of CPU time that fork, exit and wait cost
-/// parent and child. Where the kernel has no such call (before 6.1) or no huge page, all stays as it is.
+/// *Measured* with a preloading PostgreSQL server on two cores: connections that execute one statement, 0.94 as many a
+/// second as without preloading; with huge pages alone, 0.85.
+///
+/// Where the kernel has no such call (before 6.1) or no huge page, all stays as it is.
 pub fn make_cheap_to_inherit() {
     give_back();
     #[cfg(target_env = "gnu")]
-    for (start, end) in fs::read_to_string("/proc/self/maps").unwrap_or_default().lines().filter_map(private_memory) {
-        collapse(start, end);
+    {
+        set_apart();
+        for line in fs::read_to_string("/proc/self/maps").unwrap_or_default().lines() {
+            private_memory(line).into_iter().for_each(|(start, end)| collapse(start, end));
+        }
+    }
+}
+
+/// The size of a huge page.
+#[cfg(target_env = "gnu")]
+const HUGE: usize = 2 << 20;
+
+/// The C library maps blocks of more than 128 kB by themselves, until the first such block was freed: from then on only
+/// larger ones than that.
+#[cfg(target_env = "gnu")]
+#[allow(unsafe_code)]
+fn keep_large_blocks_in_heap() {
+    // SAFETY: a block is freed that was just allocated.
+    unsafe { nix::libc::free(nix::libc::malloc(16 << 20)) };
+}
+
+/// Takes for good what is free in the heap, and what is left of its last huge page: addresses, with no memory behind
+/// them. So whoever asks for memory gets it from a new page.
+#[cfg(target_env = "gnu")]
+#[allow(unsafe_code)]
+fn set_apart() {
+    // SAFETY: what lies behind the present end of the heap is freed at once, the rest never.
+    unsafe {
+        let end = nix::libc::sbrk(0) as usize;
+        // Eight bytes of a block are its size.
+        let mut size = HUGE << 2;
+        while size >= 32 {
+            let block = nix::libc::malloc(size - 8);
+            if block.is_null() || block as usize >= end {
+                nix::libc::free(block);
+                size /= 2;
+            }
+        }
+        let last = nix::libc::malloc(24) as usize + 24;
+        nix::libc::malloc(last.next_multiple_of(HUGE) - last);
     }
 }
 
@@ -91,8 +143,18 @@ fn private_memory(line: &str) -> Option<(usize, usize)> {
 #[cfg(target_env = "gnu")]
 #[allow(unsafe_code)]
 fn collapse(start: usize, end: usize) {
-    // SAFETY: changes how the range is mapped, not what is in it. A range that is gone meanwhile is refused.
-    unsafe { nix::libc::madvise(start as *mut _, end - start, nix::libc::MADV_COLLAPSE) };
+    const SMALL: usize = 4096;
+    // One by one: where one cannot be moved, the kernel would not go on to the next.
+    for page in (start.next_multiple_of(HUGE)..end.saturating_sub(HUGE - 1)).step_by(HUGE) {
+        let mut present = [0_u8; HUGE / SMALL];
+        // SAFETY: there is room for a byte for each of the smallest pages that a kernel has.
+        let known = unsafe { nix::libc::mincore(page as *mut _, HUGE, present.as_mut_ptr()) } == 0;
+        // Of a range that is mostly free, the rest is not filled.
+        if known && present.iter().filter(|&&present| present & 1 == 1).count() > present.len() / 2 {
+            // SAFETY: changes how the range is mapped, not what is in it. A range that is gone meanwhile is refused.
+            unsafe { nix::libc::madvise(page as *mut _, HUGE, nix::libc::MADV_COLLAPSE) };
+        }
+    }
 }
 
 #[cfg(test)]
@@ -104,7 +166,7 @@ mod tests {
         // More than a pointer reaches, more than an object may have, more than any machine has.
         for rows in [usize::MAX, usize::MAX / 1000, 1 << 45] {
             match zeros(rows, 384) {
-                Err(error @ Error::OutOfMemory { bytes }) => {
+                Err(error @ Error::OutOfMemory { bytes: Some(bytes) }) => {
                     assert_eq!(bytes, rows.saturating_mul(384).saturating_mul(4));
                     assert_eq!(error.to_string(), "out of memory");
                     assert_eq!(error.detail(), Some(format!("Failed on request of size {bytes}.")));

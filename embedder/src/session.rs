@@ -25,8 +25,10 @@ use crate::error::{Error, Result};
 use crate::exit;
 use crate::graph::{self, Attribute, Node};
 use crate::interrupt::Interrupt;
+use crate::mapping::{self, Mapping};
 use crate::memory;
 use crate::model::{self, Model};
+use crate::shortage;
 
 /// The one version of ONNX Runtime whose behaviour is known. From 1.29 on it starts a thread of its own.
 pub const RUNTIME_VERSION: &str = "1.28.0";
@@ -133,7 +135,10 @@ fn load(library: &Path) -> Result<&'static Environment> {
         bind(library);
         let builder = ort::init_from(library).map_err(|e| failed(e.to_string()))?;
         // After the library is loaded, before it creates anything.
-        exit::leave_memory_of(std::ptr::from_ref(ort::api()) as usize);
+        let address = std::ptr::from_ref(ort::api()) as usize;
+        exit::leave_memory_of(address);
+        mapping::redirect(address);
+        shortage::redirect(address);
         let environment =
             builder.with_name("pg_embed").with_telemetry(false).build().map_err(|e| failed(e.to_string()))?;
         environment.set_log_level(LogLevel::Error);
@@ -169,12 +174,21 @@ fn disable_telemetry() {
 
 /// Turns an error of `ort` into ours.
 fn failed<R>(action: &'static str) -> impl Fn(ort::Error<R>) -> Error {
-    move |e| Error::Runtime { action, reason: e.to_string() }
+    move |e| {
+        let reason = e.to_string();
+        if shortage::is_told_by(&reason) {
+            Error::OutOfMemory { bytes: None }
+        } else {
+            Error::Runtime { action, reason }
+        }
+    }
 }
 
 /// A model that is ready to run.
 pub struct Session {
     inner: ort::session::Session,
+    /// The weights, unless the runtime has memory of its own for them. They go after the session.
+    _weights: Option<Mapping>,
     /// Token ids, padding included, of the largest micro-batch since memory was given back.
     largest: usize,
 }
@@ -199,22 +213,26 @@ impl Session {
         interrupt.watch(
             // Where it cannot be cancelled, it is done to its end.
             || drop(canceler.cancel()),
-            || editor.into_session(&options).map(Self::new).map_err(&failed),
+            || editor.into_session(&options).map(|inner| Self::new(inner, None)).map_err(&failed),
         )
     }
 
     /// Opens the compiled model in `directory`; the weights stay in the page cache, shared by all who map them.
     fn map(environment: &Environment, directory: &Path) -> Result<Self> {
-        options(environment)
-            .and_then(|options| Ok(options.with_optimization_level(GraphOptimizationLevel::Disable)?))
-            .and_then(|options| Ok(options.with_memory_pattern(false)?))
-            .and_then(|mut options| options.commit_from_file(directory.join(compiled::GRAPH)))
-            .map(Self::new)
-            .map_err(failed("open the compiled model"))
+        let weights = directory.join(compiled::WEIGHTS);
+        let (mapping, opened) = Mapping::share(&weights, || {
+            options(environment)
+                .and_then(|options| Ok(options.with_optimization_level(GraphOptimizationLevel::Disable)?))
+                .and_then(|options| Ok(options.with_memory_pattern(false)?))
+                .and_then(|mut options| options.commit_from_file(directory.join(compiled::GRAPH)))
+                .map_err(failed("open the compiled model"))
+        })
+        .map_err(|e| Error::io("read", &weights, e))?;
+        Ok(Self::new(opened?, Some(mapping)))
     }
 
-    fn new(inner: ort::session::Session) -> Self {
-        Self { inner, largest: 0 }
+    fn new(inner: ort::session::Session, weights: Option<Mapping>) -> Self {
+        Self { inner, _weights: weights, largest: 0 }
     }
 
     /// Runs one micro-batch: token ids and attention mask of shape (texts, tokens) to vectors of shape

@@ -8,6 +8,7 @@ use tokenizers::Encoding;
 
 use crate::error::{Error, Result};
 use crate::model::Model;
+use crate::shortage;
 use pieces::{PIECE_BYTES, Piece};
 
 /// A text no longer than this is tokenized whole: cutting it would cost more than it saves.
@@ -160,6 +161,7 @@ impl Tokenizer {
     }
 
     fn encode_fast(&self, text: &str) -> Result<Encoding> {
+        shortage::refuse_without_reserve()?;
         self.inner.encode_fast(text, false).map_err(|e| Error::Tokenizer { reason: e.to_string() })
     }
 }

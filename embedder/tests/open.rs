@@ -142,3 +142,23 @@ fn a_compiled_model_in_use_is_locked() {
     drop(embedder);
     assert!(lease.try_lock().is_ok());
 }
+
+#[test]
+fn the_weights_of_a_session_are_mapped_once() {
+    let cache = tempfile::tempdir().unwrap();
+    let name = cache.path().to_str().unwrap();
+    let mapped = || {
+        let maps = fs::read_to_string("/proc/self/maps").unwrap();
+        maps.lines().filter(|line| line.contains(name) && line.contains(".bin")).count()
+    };
+    let embedder = Embedder::open(&options().with_cache(cache.path())).unwrap();
+    let expected = embedder.embed("a dress").unwrap();
+    assert_eq!(mapped(), 1);
+    let other = Embedder::open(&options().with_cache(cache.path())).unwrap();
+    assert_eq!(mapped(), 2);
+    drop(embedder);
+    assert_eq!(mapped(), 1);
+    assert_eq!(other.embed("a dress").unwrap(), expected);
+    drop(other);
+    assert_eq!(mapped(), 0);
+}

@@ -133,7 +133,7 @@ pub unsafe fn elements<'call>(datum: Datum) -> Result<Vec<Option<Cow<'call, str>
 /// 53200 where there is no memory for them: the number comes from the user.
 pub fn vector_of<T>(count: usize) -> Result<Vec<T>> {
     let mut vector = Vec::new();
-    let failed = |_| embedder::Error::OutOfMemory { bytes: count.saturating_mul(size_of::<T>()) };
+    let failed = |_| embedder::Error::OutOfMemory { bytes: Some(count.saturating_mul(size_of::<T>())) };
     vector.try_reserve_exact(count).map_err(failed)?;
     Ok(vector)
 }

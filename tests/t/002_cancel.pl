@@ -142,4 +142,10 @@ my $log = slurp_file($node->logfile) . slurp_file($lazy->logfile);
 unlike($log, qr/terminated by signal|PANIC/, 'no process crashed');
 unlike($log, qr/stack backtrace|DETAIL:/, 'no backtrace in the log');
 $node->stop;
+# To compile the model takes a second. Interrupts that end nothing, however often they come, do not keep it from being done.
+my $busy = start_cluster('busy', conf => "client_connection_check_interval = '2ms'");
+is($busy->safe_psql('postgres', q{SET statement_timeout = '60s'; SELECT vector_dims(embed_text('a'))}), '384',
+	'the model is compiled while interrupts come');
+is($busy->safe_psql('postgres', 'SELECT compiled_model IS NOT NULL FROM embed_info()'), 't', 'it is compiled then');
+$busy->stop;
 done_testing();

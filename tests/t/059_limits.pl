@@ -26,6 +26,8 @@ $node->safe_psql('postgres', q{
 my @calls = (
 	[ 'embed_texts of many', 'SELECT array_length(embed_texts(d), 1) FROM many' ],
 	[ 'embed_texts of long ones', 'SELECT array_length(embed_texts(d), 1) FROM wide' ],
+	[ 'embed_texts with 8 threads',
+		'SET pg_embed.threads = 8; SELECT array_length(embed_texts(d), 1) FROM wide; RESET pg_embed.threads' ],
 	[ 'embed_text', 'SELECT vector_dims(embed_text(d)) FROM long' ],
 	[ 'embed_token_count', 'SELECT embed_token_count(d) > 0 FROM long' ],
 	[ 'embed_chunks', 'SELECT count(*) FROM long, embed_chunks(d)' ],
