@@ -26,6 +26,14 @@ BEGIN
 	END IF;
 END $$;
 
+-- At a hundredth of their true costs, which had PostgreSQL compile queries over a few rows.
+ALTER FUNCTION @extschema@.embed_text(pg_catalog.text) COST 4000;
+ALTER FUNCTION @extschema@.embed_texts(pg_catalog.text[]) COST 40000;
+ALTER FUNCTION @extschema@.embed_token_count(pg_catalog.text) COST 25;
+ALTER FUNCTION @extschema@.embed_chunks(pg_catalog.text, pg_catalog.int4, pg_catalog.int4) COST 500;
+ALTER FUNCTION @extschema@.embed_trigger() COST 1;
+ALTER FUNCTION @extschema@.embed_verify(pg_catalog.regclass, pg_catalog.text, pg_catalog.text[], pg_catalog.int4) COST 20000;
+
 DROP VIEW @extschema@.embed_status;
 DROP VIEW @extschema@.embed_progress;
 DROP FUNCTION @extschema@.embed_count(pg_catalog.regclass, pg_catalog.text, pg_catalog.text[]);
@@ -62,22 +70,32 @@ COMMENT ON VIEW @extschema@.embed_watched IS
 
 CREATE FUNCTION @extschema@.embed_get_status(
 		OUT relation pg_catalog.regclass, OUT embedding pg_catalog.text, OUT sources pg_catalog.text[],
-		OUT mode pg_catalog.text, OUT rows pg_catalog.int8, OUT embedded pg_catalog.int8, OUT missing pg_catalog.int8,
-		OUT rows_per_second pg_catalog.float8, OUT last_error pg_catalog.text,
-		OUT last_error_at pg_catalog.timestamptz, OUT model pg_catalog.text)
+		OUT mode pg_catalog.text, OUT state pg_catalog.text, OUT rows pg_catalog.int8, OUT embedded pg_catalog.int8,
+		OUT missing pg_catalog.int8, OUT rows_per_second pg_catalog.float8, OUT last_error pg_catalog.text,
+		OUT last_error_at pg_catalog.timestamptz, OUT next_try pg_catalog.timestamptz, OUT model pg_catalog.text)
 	RETURNS SETOF pg_catalog.record
 	AS 'MODULE_PATHNAME', 'embed_get_status'
 	LANGUAGE C VOLATILE ROWS 10;
 
 COMMENT ON FUNCTION @extschema@.embed_get_status() IS
-	'the columns that embed themselves, with their rows counted; last_error says also why a table could not be counted';
+	'the columns that embed themselves, with their rows counted; last_error says also why a column is in its state';
 
 CREATE VIEW @extschema@.embed_status AS
-	SELECT s.relation, s.embedding, s.sources, s.mode, s.rows, s.embedded, s.missing, s.rows_per_second, s.last_error,
-		s.last_error_at, s.model
+	SELECT s.relation, s.embedding, s.sources, s.mode, s.state, s.rows, s.embedded, s.missing, s.rows_per_second,
+		s.last_error, s.last_error_at, s.next_try, s.model
 	FROM @extschema@.embed_get_status() AS s;
 
 COMMENT ON VIEW @extschema@.embed_status IS
 	'the columns that embed themselves; counts their rows, which takes as long as count(*) does';
+
+CREATE FUNCTION @extschema@.embed_failures(target pg_catalog.regclass, embedding pg_catalog.text)
+	RETURNS TABLE (
+		relation pg_catalog.regclass, place pg_catalog.tid, sqlstate pg_catalog.text, message pg_catalog.text,
+		failures pg_catalog.int4, next_try pg_catalog.timestamptz)
+	AS 'MODULE_PATHNAME', 'embed_failures'
+	LANGUAGE C VOLATILE STRICT ROWS 10;
+
+COMMENT ON FUNCTION @extschema@.embed_failures(pg_catalog.regclass, pg_catalog.text) IS
+	'the rows of a watched column that the background worker could not give their vectors, and when it tries again';
 
 GRANT SELECT ON @extschema@.embed_progress, @extschema@.embed_watched, @extschema@.embed_status TO PUBLIC;

@@ -12,24 +12,26 @@ SELECT pg_catalog.set_config('search_path', pg_catalog.format('%I, pg_temp', n.n
 	JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace
 	WHERE e.extname OPERATOR(pg_catalog.=) 'vector';
 
--- The costs are measured: a text of twelve tokens takes 2 ms, an operator such as "+" 5 ns.
+-- The costs are a hundredth of what was measured: a text of twelve tokens takes 2 ms, an operator such as "+" 5 ns. That is
+-- enough to have it computed last, and by parallel workers. With all of it, PostgreSQL would compile queries over a few
+-- rows, which takes longer than they do.
 CREATE FUNCTION @extschema@.embed_text(input pg_catalog.text) RETURNS vector(384)
 	AS 'MODULE_PATHNAME', 'embed_text'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 400000;
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4000;
 
 COMMENT ON FUNCTION @extschema@.embed_text(pg_catalog.text) IS
 	'the unit vector of a text; of a text with more than 256 tokens, that of its first 256';
 
 CREATE FUNCTION @extschema@.embed_texts(inputs pg_catalog.text[]) RETURNS vector[]
 	AS 'MODULE_PATHNAME', 'embed_texts'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4000000;
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 40000;
 
 COMMENT ON FUNCTION @extschema@.embed_texts(pg_catalog.text[]) IS
 	'the vectors of many texts, in their order; NULL where a text is NULL';
 
 CREATE FUNCTION @extschema@.embed_token_count(input pg_catalog.text) RETURNS pg_catalog.int4
 	AS 'MODULE_PATHNAME', 'embed_token_count'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 2500;
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 25;
 
 COMMENT ON FUNCTION @extschema@.embed_token_count(pg_catalog.text) IS
 	'how many tokens a text has before truncation, [CLS] and [SEP] included';
@@ -39,7 +41,7 @@ CREATE FUNCTION @extschema@.embed_chunks(
 	RETURNS TABLE (
 		chunk_no pg_catalog.int4, chunk pg_catalog.text, start_char pg_catalog.int4, token_count pg_catalog.int4)
 	AS 'MODULE_PATHNAME', 'embed_chunks'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 50000 ROWS 10;
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 500 ROWS 10;
 
 COMMENT ON FUNCTION @extschema@.embed_chunks(pg_catalog.text, pg_catalog.int4, pg_catalog.int4) IS
 	'cuts a long text into pieces that each fit the model; start_char counts from 1, as in substring()';
@@ -57,7 +59,7 @@ COMMENT ON FUNCTION @extschema@.embed_info() IS
 
 CREATE FUNCTION @extschema@.embed_trigger() RETURNS pg_catalog.trigger
 	AS 'MODULE_PATHNAME', 'embed_trigger'
-	LANGUAGE C COST 400000;
+	LANGUAGE C;
 
 COMMENT ON FUNCTION @extschema@.embed_trigger() IS
 	'BEFORE INSERT OR UPDATE trigger: embeds the joined text of the row; arguments: vector column, source columns';
@@ -103,7 +105,7 @@ CREATE FUNCTION @extschema@.embed_verify(
 	RETURNS TABLE (
 		checked pg_catalog.int8, missing pg_catalog.int8, stale pg_catalog.int8, max_deviation pg_catalog.float8)
 	AS 'MODULE_PATHNAME', 'embed_verify'
-	LANGUAGE C VOLATILE COST 2000000 ROWS 1;
+	LANGUAGE C VOLATILE COST 20000 ROWS 1;
 
 COMMENT ON FUNCTION @extschema@.embed_verify(
 		pg_catalog.regclass, pg_catalog.text, pg_catalog.text[], pg_catalog.int4) IS
@@ -151,23 +153,33 @@ COMMENT ON VIEW @extschema@.embed_watched IS
 
 CREATE FUNCTION @extschema@.embed_get_status(
 		OUT relation pg_catalog.regclass, OUT embedding pg_catalog.text, OUT sources pg_catalog.text[],
-		OUT mode pg_catalog.text, OUT rows pg_catalog.int8, OUT embedded pg_catalog.int8, OUT missing pg_catalog.int8,
-		OUT rows_per_second pg_catalog.float8, OUT last_error pg_catalog.text,
-		OUT last_error_at pg_catalog.timestamptz, OUT model pg_catalog.text)
+		OUT mode pg_catalog.text, OUT state pg_catalog.text, OUT rows pg_catalog.int8, OUT embedded pg_catalog.int8,
+		OUT missing pg_catalog.int8, OUT rows_per_second pg_catalog.float8, OUT last_error pg_catalog.text,
+		OUT last_error_at pg_catalog.timestamptz, OUT next_try pg_catalog.timestamptz, OUT model pg_catalog.text)
 	RETURNS SETOF pg_catalog.record
 	AS 'MODULE_PATHNAME', 'embed_get_status'
 	LANGUAGE C VOLATILE ROWS 10;
 
 COMMENT ON FUNCTION @extschema@.embed_get_status() IS
-	'the columns that embed themselves, with their rows counted; last_error says also why a table could not be counted';
+	'the columns that embed themselves, with their rows counted; last_error says also why a column is in its state';
 
 CREATE VIEW @extschema@.embed_status AS
-	SELECT s.relation, s.embedding, s.sources, s.mode, s.rows, s.embedded, s.missing, s.rows_per_second, s.last_error,
-		s.last_error_at, s.model
+	SELECT s.relation, s.embedding, s.sources, s.mode, s.state, s.rows, s.embedded, s.missing, s.rows_per_second,
+		s.last_error, s.last_error_at, s.next_try, s.model
 	FROM @extschema@.embed_get_status() AS s;
 
 COMMENT ON VIEW @extschema@.embed_status IS
 	'the columns that embed themselves; counts their rows, which takes as long as count(*) does';
+
+CREATE FUNCTION @extschema@.embed_failures(target pg_catalog.regclass, embedding pg_catalog.text)
+	RETURNS TABLE (
+		relation pg_catalog.regclass, place pg_catalog.tid, sqlstate pg_catalog.text, message pg_catalog.text,
+		failures pg_catalog.int4, next_try pg_catalog.timestamptz)
+	AS 'MODULE_PATHNAME', 'embed_failures'
+	LANGUAGE C VOLATILE STRICT ROWS 10;
+
+COMMENT ON FUNCTION @extschema@.embed_failures(pg_catalog.regclass, pg_catalog.text) IS
+	'the rows of a watched column that the background worker could not give their vectors, and when it tries again';
 
 GRANT SELECT ON @extschema@.embed_progress, @extschema@.embed_watched, @extschema@.embed_status TO PUBLIC;
 

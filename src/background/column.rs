@@ -15,7 +15,7 @@ use crate::postgres::catalog::{self, Relation, Trigger};
 use crate::postgres::encoding;
 use crate::postgres::guc;
 use crate::postgres::identity::Identity;
-use crate::postgres::progress::{Entry, Left, Rate};
+use crate::postgres::progress::{Entry, Left, Rate, phase};
 use crate::postgres::report::{Report, Result};
 use crate::postgres::transaction::transaction;
 use crate::table::access::{self, Shape, Table};
@@ -42,9 +42,19 @@ const SERVER_TROUBLE: usize = 3;
 pub struct Watched {
     pub trigger: Trigger,
     pub choice: Choice,
+    /// The table for which the trigger was made: that itself, or one of which it is a part.
+    pub whole: Oid,
     /// The function that the trigger calls, and pgvector's type.
     pub function: Oid,
     pub vector: Oid,
+}
+
+impl Watched {
+    /// Whether another is the same column of the same table, and watched as a part of a whole.
+    pub fn overrules(&self, other: &Self) -> bool {
+        let same_column = self.trigger.table == other.trigger.table && self.choice.embedding == other.choice.embedding;
+        same_column && self.trigger.is_inherited() && !other.trigger.is_inherited()
+    }
 }
 
 /// A row that was left, by place and version.
@@ -76,7 +86,7 @@ impl Column {
         let table = watched.trigger.table.to_u32();
         let embedding = encoding::to_utf8_lossy(&watched.choice.embedding);
         let mut entry = noted.unwrap_or_else(|| Entry { table, embedding, ..Entry::default() });
-        "idle".clone_into(&mut entry.phase);
+        phase::IDLE.clone_into(&mut entry.phase);
         (entry.done, entry.rate) = (0, None);
         let left = std::mem::take(&mut entry.left);
         let left = left.into_iter().map(|left| (((left.block, left.number), left.version), left)).collect();
@@ -102,9 +112,16 @@ impl Column {
     /// Somebody has left rows. A lock that was waited for may be gone, too; after an error, the pause goes on.
     pub fn ask(&mut self) {
         self.is_due = true;
-        if self.entry.phase == "waiting for a lock" {
+        if self.entry.is_locked() {
             self.trouble = Trouble::default();
         }
+    }
+
+    /// Somebody says that what was in the way is mended.
+    pub fn end_pause(&mut self) {
+        self.is_due = true;
+        self.trouble = Trouble::default();
+        self.left.clear();
     }
 
     /// Sees whether the time has come for what was left.
@@ -119,7 +136,7 @@ impl Column {
 
     /// Is about to be attended.
     pub fn begin(&mut self) {
-        "embedding".clone_into(&mut self.entry.phase);
+        phase::EMBEDDING.clone_into(&mut self.entry.phase);
     }
 
     /// Fills a batch; `false` if the column is no longer watched as it was.
@@ -258,19 +275,19 @@ impl Column {
             self.wait_for_lock();
         } else {
             self.trouble = Trouble::default();
-            (if self.is_due { "embedding" } else { "idle" }).clone_into(&mut self.entry.phase);
+            (if self.is_due { phase::EMBEDDING } else { phase::IDLE }).clone_into(&mut self.entry.phase);
         }
         Ok(())
     }
 
     fn wait_for_lock(&mut self) {
-        "waiting for a lock".clone_into(&mut self.entry.phase);
+        phase::WAITING_FOR_LOCK.clone_into(&mut self.entry.phase);
         self.trouble.grow_up_to(LOCK_PAUSES.0, LOCK_PAUSES.1);
     }
 
     /// The column as a whole is tried again later.
     fn pause(&mut self, report: Report) {
-        "paused after an error".clone_into(&mut self.entry.phase);
+        phase::PAUSED.clone_into(&mut self.entry.phase);
         self.trouble.grow();
         self.note(report, true);
     }
@@ -309,8 +326,7 @@ impl Column {
 
 /// A partition is done as its owner, and the triggers of the whole are fired: so both have to be the same.
 fn refuse_another_owner(watched: &Watched, part: &Relation) -> Result<()> {
-    let whole = watched.trigger.made_for(watched.function).and_then(Relation::find);
-    if whole.is_some_and(|whole| whole.owner == part.owner) {
+    if Relation::find(watched.whole).is_some_and(|whole| whole.owner == part.owner) {
         return Ok(());
     }
     let message = format!("partition \"{}\" has another owner than the table that is watched", table_name(part.oid));

@@ -171,7 +171,7 @@ impl Launcher {
         let free = guc::max_workers().saturating_sub(running);
         let started = due.iter().take(free).take_while(|(_, oid)| self.start_worker(*oid, now)).count();
         self.crowded = started < due.len();
-        shared::set_crowded(self.crowded);
+        shared::set_crowded(self.crowded, started < due.len().min(free));
     }
 
     fn start_worker(&mut self, oid: u32, now: i64) -> bool {

@@ -5,6 +5,7 @@ pub mod column;
 pub mod launcher;
 pub mod process;
 pub mod shared;
+pub mod state;
 pub mod trouble;
 pub mod wake;
 pub mod watch;

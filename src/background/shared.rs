@@ -15,6 +15,8 @@ use crate::postgres::guc::MAX_MAX_WORKERS;
 const PLACES: usize = MAX_MAX_WORKERS as usize;
 /// So many databases can be asked for at once; if there are more, all are looked into.
 const REQUESTS: usize = 256;
+/// So many tables can there be whose pauses are to end; the oldest is forgotten for a further one.
+const RESUMED: usize = 64;
 /// So many tables can a worker be told of; if there are more, it looks into all that are watched.
 const TABLES: usize = 32;
 
@@ -92,6 +94,10 @@ struct Shared {
     requests: Numbers<REQUESTS>,
     /// Whether databases are waiting for a place.
     crowded: bool,
+    /// Whether no process could be started when one was due.
+    out_of_processes: bool,
+    /// Databases and tables whose pauses are to end.
+    resumed: [(u32, u32); RESUMED],
     places: [Place; PLACES],
 }
 
@@ -99,7 +105,14 @@ struct Shared {
 unsafe impl PGRXSharedMemory for Shared {}
 
 impl Shared {
-    const NEW: Self = Self { launcher: 0, requests: Numbers::NONE, crowded: false, places: [Place::FREE; PLACES] };
+    const NEW: Self = Self {
+        launcher: 0,
+        requests: Numbers::NONE,
+        crowded: false,
+        out_of_processes: false,
+        resumed: [(0, 0); RESUMED],
+        places: [Place::FREE; PLACES],
+    };
 }
 
 impl Place {
@@ -146,6 +159,20 @@ pub fn ask(database: u32, tables: &[u32]) {
         }
     };
     process::set_latch(pid);
+}
+
+/// Has the worker of a database try a table again, whatever it waits for; to be followed by [`ask`].
+pub fn end_pause(database: u32, table: u32) {
+    if is_present() {
+        let mut shared = SHARED.exclusive();
+        shared.resumed.rotate_right(1);
+        shared.resumed[0] = (database, table);
+    }
+}
+
+/// Whether a process was due and could not be started.
+pub fn is_out_of_processes() -> bool {
+    SHARED.share().out_of_processes
 }
 
 /// Whether databases are waiting for a place: then those who have one do not stay for long.
@@ -197,8 +224,9 @@ pub fn free(place: usize) {
     SHARED.exclusive().places[place] = Place::FREE;
 }
 
-pub fn set_crowded(crowded: bool) {
-    SHARED.exclusive().crowded = crowded;
+pub fn set_crowded(crowded: bool, out_of_processes: bool) {
+    let mut shared = SHARED.exclusive();
+    (shared.crowded, shared.out_of_processes) = (crowded, out_of_processes);
 }
 
 // What a worker does.
@@ -217,6 +245,13 @@ pub fn attend(place: usize, database: u32) -> bool {
 /// What was asked since the last time.
 pub fn take_asked(place: usize) -> Asked {
     SHARED.exclusive().places[place].asked.take()
+}
+
+/// The tables of a database whose pauses are to end.
+pub fn take_resumed(database: u32) -> Vec<u32> {
+    let mut shared = SHARED.exclusive();
+    let its = shared.resumed.iter_mut().filter(|(of, _)| *of == database);
+    its.map(|resumed| std::mem::take(resumed).1).collect()
 }
 
 /// Goes home, unless something was asked meanwhile.

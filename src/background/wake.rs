@@ -17,6 +17,8 @@ thread_local! {
     static MARKED: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
     /// Whether what is watched may be another.
     static CHANGED: Cell<bool> = const { Cell::new(false) };
+    /// The tables that this transaction wants to be tried again.
+    static RESUMED: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
     static REGISTERED: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -50,6 +52,12 @@ pub fn change() {
     CHANGED.set(true);
 }
 
+/// `table` is to be tried again now, whatever has gone wrong before.
+pub fn end_pause(table: Oid) {
+    change();
+    RESUMED.with_borrow_mut(|resumed| resumed.push(table.to_u32()));
+}
+
 fn register() {
     if !REGISTERED.replace(true) {
         // SAFETY: a function that stays where it is.
@@ -65,12 +73,13 @@ unsafe extern "C-unwind" fn on_transaction(event: pg_sys::XactEvent::Type, _argu
         return;
     }
     // What is committed after PREPARE TRANSACTION, perhaps by another session, is found when the worker looks by itself.
-    let (marked, changed) = (MARKED.take(), CHANGED.replace(false));
+    let (marked, changed, resumed) = (MARKED.take(), CHANGED.replace(false), RESUMED.take());
     if event != XACT_EVENT_COMMIT || (marked.is_empty() && !changed) {
         return;
     }
     // SAFETY: reads a variable of this process.
     let database = unsafe { pg_sys::MyDatabaseId }.to_u32();
+    resumed.iter().for_each(|table| shared::end_pause(database, *table));
     shared::ask(database, if changed || marked.len() > TABLES { &[] } else { &marked });
 }
 

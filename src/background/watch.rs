@@ -17,7 +17,8 @@ use crate::postgres::report::{Report, Result};
 use crate::postgres::spi::{self, Spi};
 use crate::postgres::{encoding, text};
 use crate::table::access::{self, Members, Table};
-use crate::table::columns::{self, Choice, table_name};
+use crate::table::columns::{self, Choice, Columns, table_name};
+use crate::table::trigger;
 
 /// The comment by which the index is known, and what that of version 0.1.0 began with.
 const QUEUE: &str = "pg_embed: the rows that wait for their vectors";
@@ -29,8 +30,15 @@ pub fn watch(called: Oid, target: Oid, choice: &Choice) -> Result<()> {
     launcher::refuse_unless_preloaded()?;
     let column = Column::lock(called, target, choice.embedding.clone(), pg_sys::ShareRowExclusiveLock)?;
     column.refuse_if_temporary()?;
-    Members::of(target, false)?.of_one_owner(&column.relation).notice_left_out()?;
+    let members = Members::of(target, false)?.of_one_owner(&column.relation);
+    members.notice_left_out()?;
     let vector = columns::vector_type(called)?;
+    for table in std::iter::once(target).chain(members.tables) {
+        column.refuse_unfit(table, choice, vector)?;
+    }
+    if column.is_part_of_watched(choice)? {
+        return Ok(());
+    }
     let has_index = {
         // Looking for an index plans a query, in which the owner's expressions may be computed.
         let _identity = access::as_owner(&column.relation);
@@ -44,7 +52,9 @@ pub fn watch(called: Oid, target: Oid, choice: &Choice) -> Result<()> {
         }
         Ok(())
     })?;
-    wake::change();
+    column.notice_later_triggers()?;
+    // Who calls it again has mended something.
+    wake::end_pause(target);
     Ok(())
 }
 
@@ -73,8 +83,9 @@ pub fn unwatch(called: Oid, target: Oid, embedding: CString) -> Result<()> {
 struct Column {
     relation: Relation,
     embedding: CString,
-    /// The trigger function that came with the function that is called.
+    /// The trigger functions that came with the function that is called: ours, and that which embeds at once.
     function: Oid,
+    embed: Oid,
     /// The table's name as it stands in SQL.
     name: String,
 }
@@ -86,10 +97,10 @@ impl Column {
         refuse_unless_owner(&access::find(target)?)?;
         let relation = access::lock(target, mode)?;
         refuse_unless_owner(&relation)?;
-        let function = catalog::extension_of(called)
-            .and_then(|extension| catalog::member(extension, c"embed_mark_trigger"))
-            .ok_or_else(changed)?;
-        Ok(Self { relation, embedding, function, name: spi::qualified(target)? })
+        let extension = catalog::extension_of(called).ok_or_else(changed)?;
+        let member = |symbol| catalog::member(extension, symbol).ok_or_else(changed);
+        let (function, embed) = (member(c"embed_mark_trigger")?, member(c"embed_trigger")?);
+        Ok(Self { relation, embedding, function, embed, name: spi::qualified(target)? })
     }
 
     /// # Errors
@@ -104,6 +115,59 @@ impl Column {
             .hint("Use embed_trigger() or embed_backfill()."))
     }
 
+    /// Refuses what could not work for the life of the table, or of one of its partitions.
+    ///
+    /// # Errors
+    /// 42P10 for a source that PostgreSQL generates, and for a vector column that is NOT NULL or has a default; 55000 if
+    /// `embed_trigger()` fills it already.
+    fn refuse_unfit(&self, table: Oid, choice: &Choice, vector: Oid) -> Result<()> {
+        let columns = Columns::resolve(table, &choice.embedding, &choice.sources, vector)?;
+        columns.numbers().try_for_each(|number| columns::refuse_generated(table, number))?;
+        columns::refuse_default(table, columns.embedding)?;
+        let (name, embedding) = (table_name(table), encoding::to_utf8_lossy(&choice.embedding));
+        if catalog::attribute(table, columns.embedding).is_some_and(|attribute| attribute.is_not_null) {
+            let message = format!("column \"{embedding}\" of table \"{name}\" is NOT NULL");
+            return Err(Report::new(PgSqlErrorCode::ERRCODE_INVALID_COLUMN_REFERENCE, message)
+                .detail("A row has no vector until the background worker has come to it.")
+                .hint("ALTER TABLE ... ALTER COLUMN ... DROP NOT NULL, or use embed_trigger()."));
+        }
+        let fills =
+            |trigger: &Trigger| trigger.function == self.embed && trigger.arguments.first() == Some(&self.embedding);
+        let Some(trigger) = catalog::triggers_on(table).into_iter().find(fills) else { return Ok(()) };
+        let trigger = encoding::to_utf8_lossy(&trigger.name);
+        let message = format!("column \"{embedding}\" of table \"{name}\" is filled by trigger \"{trigger}\" already");
+        Err(Report::new(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message)
+            .detail("The trigger embeds a row while it is written, so that nothing is left for the background worker.")
+            .hint("DROP TRIGGER first, or leave the column to it."))
+    }
+
+    /// Whether the table is a partition of which the same is watched as a part of the whole.
+    ///
+    /// # Errors
+    /// 55000 if the whole is watched with other sources.
+    fn is_part_of_watched(&self, choice: &Choice) -> Result<bool> {
+        let is_its = |trigger: &Trigger| trigger.is_inherited() && trigger.arguments.first() == Some(&self.embedding);
+        let Some(trigger) = self.all_triggers().into_iter().find(is_its) else { return Ok(false) };
+        let whole = trigger.made_for(self.function).unwrap_or(self.relation.oid);
+        if trigger.arguments == choice.names() {
+            wake::end_pause(whole);
+            return Ok(true);
+        }
+        let (part, whole) = (table_name(self.relation.oid), table_name(whole));
+        let message = format!("table \"{part}\" is watched as a partition of \"{whole}\", with other sources");
+        Err(Report::new(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message)
+            .hint("Call embed_watch() for the partitioned table: it is for all of its partitions."))
+    }
+
+    /// Says which triggers could change a row after ours.
+    fn notice_later_triggers(&self) -> Result<()> {
+        let Some(trigger) = self.triggers().pop() else { return Ok(()) };
+        let Some(message) = trigger::later(&trigger, &[self.function, self.embed]) else { return Ok(()) };
+        Report::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message)
+            .hint("Triggers fire in the order of their names: ALTER TRIGGER ... RENAME TO one that comes before.")
+            .notice()
+    }
+
     /// The triggers of this table that call our function.
     fn all_triggers(&self) -> Vec<Trigger> {
         catalog::triggers_of(self.function).into_iter().filter(|trigger| trigger.table == self.relation.oid).collect()
@@ -116,45 +180,45 @@ impl Column {
     }
 
     /// Makes the trigger, or gives that which is there other arguments.
+    ///
+    /// Its name comes after those that people give to triggers, because triggers fire in the order of their names, and one
+    /// that changes the text has to come first. It has the table's number in it, so that nothing is in the way where the
+    /// table becomes a partition of another that is watched.
     fn create_trigger(&self, spi: &Spi, choice: &Choice) -> Result<()> {
-        let wanted: Vec<CString> = std::iter::once(&choice.embedding).chain(&choice.sources).cloned().collect();
-        let present = self.triggers();
-        if present.iter().any(|trigger| trigger.arguments == wanted) {
-            return Ok(());
+        let own_name =
+            CString::new(format!("~embed_watch_{}_{}", self.relation.oid, self.number()?)).unwrap_or_default();
+        let wanted = choice.names();
+        // One that was made when the column had another name is this column's too.
+        let made_before = |trigger: &&Trigger| !trigger.is_inherited() && trigger.name == own_name;
+        let present = self.triggers().into_iter().next();
+        let present = present.or_else(|| self.all_triggers().iter().find(made_before).cloned());
+        let name = spi::identifier(present.as_ref().map_or(&own_name, |trigger| &trigger.name))?;
+        let is_wanted = |trigger: &Trigger| trigger.arguments == wanted;
+        if !present.as_ref().is_some_and(is_wanted) {
+            let arguments =
+                wanted.iter().map(|name| spi::literal(&text::from_server(name)?)).collect::<Result<Vec<_>>>()?;
+            spi.execute(&format!(
+                "CREATE OR REPLACE TRIGGER {name} BEFORE INSERT OR UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION {}({})",
+                self.name,
+                self.function_name()?,
+                arguments.join(", ")
+            ))?;
         }
-        let own_name = CString::new(format!("embed_watch_{}", self.number()?)).unwrap_or_default();
-        let name = present.first().map_or(&own_name, |trigger| &trigger.name);
-        // One that was made when the column was called otherwise is in the way.
-        let stale = self.all_triggers().into_iter().find(|trigger| trigger.name == *name && present.is_empty());
-        if let Some(stale) = stale {
-            self.drop_trigger(spi, &stale)?;
-        }
-        let arguments =
-            wanted.iter().map(|name| spi::literal(&text::from_server(name)?)).collect::<Result<Vec<_>>>()?;
-        let name = spi::identifier(name)?;
-        spi.execute(&format!(
-            "CREATE OR REPLACE TRIGGER {name} BEFORE INSERT OR UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION {}({})",
-            self.name,
-            self.function_name()?,
-            arguments.join(", ")
-        ))?;
-        if let Some(before) = present.first() {
-            self.enable(spi, &name, before.enabled)?;
-        }
+        let enabled = present.map(|trigger| trigger.enabled);
         // A name may have stood for something else: then nothing of it remains.
-        let made = self.triggers();
-        if made.iter().any(|trigger| trigger.arguments == wanted) { Ok(()) } else { Err(changed()) }
+        let Some(made) = self.triggers().into_iter().find(is_wanted) else { return Err(changed()) };
+        self.enable(spi, &name, enabled, made.enabled)
     }
 
-    /// CREATE OR REPLACE makes it an ordinary trigger again.
-    fn enable(&self, spi: &Spi, trigger: &str, enabled: u8) -> Result<()> {
-        let how = match enabled {
-            b'D' => "DISABLE TRIGGER",
-            b'R' => "ENABLE REPLICA TRIGGER",
-            b'A' => "ENABLE ALWAYS TRIGGER",
-            _ => return Ok(()),
+    /// Has the trigger fire for replicated rows too, which would keep the vectors of other texts otherwise; unless it was
+    /// told to do something else before.
+    fn enable(&self, spi: &Spi, trigger: &str, before: Option<u8>, now: u8) -> Result<()> {
+        let (wanted, how) = match before {
+            Some(b'D') => (b'D', "DISABLE TRIGGER"),
+            Some(b'R') => (b'R', "ENABLE REPLICA TRIGGER"),
+            _ => (b'A', "ENABLE ALWAYS TRIGGER"),
         };
-        spi.execute(&format!("ALTER TABLE {} {how} {trigger}", self.name))
+        if now == wanted { Ok(()) } else { spi.execute(&format!("ALTER TABLE {} {how} {trigger}", self.name)) }
     }
 
     fn drop_trigger(&self, spi: &Spi, trigger: &Trigger) -> Result<()> {
@@ -224,11 +288,13 @@ impl Column {
         Ok(name.to_owned())
     }
 
-    /// The indexes that we have made for this column.
+    /// The indexes that we have made for this column, but for those that have become parts of others.
     fn queues(&self) -> Vec<Oid> {
         let number = self.number().unwrap_or(0);
         let is_ours = |comment: String| comment == QUEUE || comment.starts_with(QUEUE_BEFORE);
-        let is_its = |index: &Oid| comment(*index).is_some_and(is_ours) && tests_null(*index, number);
+        let is_part = |index: Oid| Relation::find(index).is_none_or(|index| index.is_partition);
+        let is_its =
+            |index: &Oid| comment(*index).is_some_and(is_ours) && tests_null(*index, number) && !is_part(*index);
         catalog::indexes(self.relation.oid).into_iter().filter(is_its).collect()
     }
 
@@ -267,19 +333,6 @@ fn comment(index: Oid) -> Option<String> {
 
 /// Whether the condition of a partial index begins with "column IS NULL".
 fn tests_null(index: Oid, column: i16) -> bool {
-    let Some(condition) = catalog::index_condition(index) else { return false };
-    // SAFETY: a tree of nodes, as the parser has made it.
-    unsafe {
-        let first = match (*condition).type_ {
-            pg_sys::NodeTag::T_BoolExpr => pg_sys::list_nth((*condition.cast::<pg_sys::BoolExpr>()).args, 0).cast(),
-            _ => condition,
-        };
-        if (*first).type_ != pg_sys::NodeTag::T_NullTest {
-            return false;
-        }
-        let test = &*first.cast::<pg_sys::NullTest>();
-        test.nulltesttype == pg_sys::NullTestType::IS_NULL
-            && (*test.arg).type_ == pg_sys::NodeTag::T_Var
-            && (*test.arg.cast::<pg_sys::Var>()).varattno == column
-    }
+    // SAFETY: the condition is a tree of nodes, as the parser has made it.
+    catalog::index_condition(index).and_then(|condition| unsafe { catalog::null_first(condition) }) == Some(column)
 }

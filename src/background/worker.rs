@@ -35,12 +35,13 @@ pub extern "C-unwind" fn embed_worker_main(argument: Datum) {
     unsafe { pg_sys::BackgroundWorkerInitializeConnectionByOid(Oid::from(database), Oid::INVALID, 0) };
     identity::override_settings();
     if shared::attend(place, database) {
-        Worker::new(place).run();
+        Worker::new(place, database).run();
     }
 }
 
 struct Worker {
     place: usize,
+    database: u32,
     columns: Vec<Column>,
     /// What was noted of columns before.
     noted: Vec<Entry>,
@@ -52,11 +53,12 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(place: usize) -> Self {
+    fn new(place: usize, database: u32) -> Self {
         let mut board = Board::of_database();
         let noted = std::mem::take(&mut board.process.entries);
         Self {
             place,
+            database,
             columns: Vec::new(),
             noted,
             watches: false,
@@ -118,7 +120,12 @@ impl Worker {
     /// Takes note of what others ask for.
     fn take_asked(&mut self) {
         match shared::take_asked(self.place) {
-            Asked::All => self.look_around(),
+            Asked::All => {
+                self.look_around();
+                let resumed = shared::take_resumed(self.database);
+                let is_meant = |column: &&mut Column| resumed.contains(&column.watched().whole.to_u32());
+                self.columns.iter_mut().filter(is_meant).for_each(Column::end_pause);
+            }
             Asked::These(tables) => {
                 let is_known = |table: &u32| self.columns.iter().any(|column| column.table().to_u32() == *table);
                 if !tables.iter().all(is_known) {
@@ -208,8 +215,12 @@ fn watched() -> Result<(Vec<Watched>, bool)> {
             && trigger.enabled != b'D'
         {
             let choice = Choice { embedding: embedding.clone(), sources: sources.to_vec() };
-            found.push(Watched { trigger, choice, function, vector });
+            let whole = trigger.made_for(function).unwrap_or(trigger.table);
+            found.push(Watched { trigger, choice, whole, function, vector });
         }
     }
+    // A partition may be watched by itself too, perhaps for other sources: the whole decides.
+    let is_overruled = |one: &Watched| found.iter().any(|other| other.overrules(one));
+    let found = found.iter().filter(|one| !is_overruled(one)).cloned().collect();
     Ok((found, watches))
 }

@@ -145,6 +145,9 @@ pub struct Trigger {
     pub enabled: u8,
     /// The trigger of which it is a copy for a partition.
     pub parent: Option<Oid>,
+    pub function: Oid,
+    /// Whether it may change a row before it is inserted or updated.
+    pub changes_rows: bool,
     pub arguments: Vec<CString>,
 }
 
@@ -156,19 +159,39 @@ pub fn triggers_of(function: Oid) -> Vec<Trigger> {
 
 /// A trigger, if it calls this function.
 pub fn trigger(trigger: Oid, function: Oid) -> Option<Trigger> {
-    let mut found = None;
     let index = Oid::from(pg_sys::TriggerOidIndexId);
-    each(pg_sys::TriggerRelationId, index, &[(pg_sys::Anum_pg_trigger_oid as i16, trigger)], |row| {
+    let found = triggers_by(index, (pg_sys::Anum_pg_trigger_oid as i16, trigger)).pop();
+    found.filter(|trigger| trigger.function == function)
+}
+
+/// The triggers of a table, whatever they call, in the order in which they fire.
+pub fn triggers_on(table: Oid) -> Vec<Trigger> {
+    let index = Oid::from(pg_sys::TriggerRelidNameIndexId);
+    let mut found = triggers_by(index, (pg_sys::Anum_pg_trigger_tgrelid as i16, table));
+    found.sort_by(|one, other| one.name.cmp(&other.name));
+    found
+}
+
+/// The triggers, but for PostgreSQL's own, of which a column has a value.
+fn triggers_by(index: Oid, key: (i16, Oid)) -> Vec<Trigger> {
+    const BEFORE_ROW: u32 = pg_sys::TRIGGER_TYPE_BEFORE | pg_sys::TRIGGER_TYPE_ROW;
+    let mut found = Vec::new();
+    each(pg_sys::TriggerRelationId, index, &[key], |row| {
         // SAFETY: the row is one of pg_trigger, whose first columns are the form; tgargs is a bytea.
         unsafe {
             let form = &*pg_sys::GETSTRUCT(row.tuple).cast::<pg_sys::FormData_pg_trigger>();
-            if form.tgfoid == function && !form.tgisinternal {
-                found = Some(Trigger {
+            let kind = form.tgtype as u32;
+            // In PostgreSQL 14, the copy for a partition is internal too.
+            if !form.tgisinternal || form.tgparentid != Oid::INVALID {
+                found.push(Trigger {
                     oid: form.oid,
                     table: form.tgrelid,
                     name: CStr::from_ptr(form.tgname.data.as_ptr()).to_owned(),
                     enabled: form.tgenabled as u8,
                     parent: (form.tgparentid != Oid::INVALID).then_some(form.tgparentid),
+                    function: form.tgfoid,
+                    changes_rows: kind & BEFORE_ROW == BEFORE_ROW
+                        && kind & (pg_sys::TRIGGER_TYPE_INSERT | pg_sys::TRIGGER_TYPE_UPDATE) != 0,
                     arguments: row.value(pg_sys::Anum_pg_trigger_tgargs as usize).map_or_else(Vec::new, strings),
                 });
             }
@@ -178,6 +201,10 @@ pub fn trigger(trigger: Oid, function: Oid) -> Option<Trigger> {
 }
 
 impl Trigger {
+    pub fn is_disabled(&self) -> bool {
+        self.enabled == b'D'
+    }
+
     pub fn is_inherited(&self) -> bool {
         self.parent.is_some()
     }
@@ -216,6 +243,30 @@ fn strings(bytea: Datum) -> Vec<CString> {
         .collect()
 }
 
+/// What a table asks of a column.
+#[derive(Debug, Clone, Copy)]
+pub struct Attribute {
+    pub is_not_null: bool,
+    /// Whether it has a value that is no NULL where none is given, or is generated.
+    pub has_default: bool,
+}
+
+/// A column by its number; `None` if there is none.
+pub fn attribute(table: Oid, number: i16) -> Option<Attribute> {
+    // SAFETY: a lookup; the form is that of pg_attribute.
+    unsafe {
+        let cache = pg_sys::SysCacheIdentifier::ATTNUM as i32;
+        let tuple = pg_sys::SearchSysCache2(cache, Datum::from(table), Datum::from(number));
+        if tuple.is_null() {
+            return None;
+        }
+        let form = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_attribute>();
+        let found = Attribute { is_not_null: form.attnotnull, has_default: form.atthasdef };
+        pg_sys::ReleaseSysCache(tuple);
+        Some(found)
+    }
+}
+
 /// The generated columns whose expressions call a function: table and number.
 pub fn columns_generated_by(function: Oid) -> Vec<(Oid, i16)> {
     let expressions = dependents((pg_sys::ProcedureRelationId, function), ATTRDEF, |_| true);
@@ -228,6 +279,87 @@ pub fn columns_generated_by(function: Oid) -> Vec<(Oid, i16)> {
                 found.push(column);
             }
         });
+    }
+    found
+}
+
+/// A partial index over rows whose first condition is that a column is NULL, as `embed_watch()` makes it: with the key 1,
+/// which is of no use but to name places.
+#[derive(Debug)]
+pub struct Queue {
+    pub index: Oid,
+    pub table: Oid,
+    /// The column that is NULL, and the others of the condition.
+    pub column: i16,
+    pub others: Vec<i16>,
+}
+
+/// The indexes of this kind in the database, but for those that are parts of others.
+pub fn queues() -> Vec<Queue> {
+    let mut found = Vec::new();
+    scan(pg_sys::IndexRelationId, None, &[], ptr::null_mut(), |row| {
+        let (index, table) = (row.oid(1), row.oid(2));
+        let column = |number: u32| row.value(number as usize);
+        let (Some(keys), Some(condition)) =
+            (column(pg_sys::Anum_pg_index_indexprs), column(pg_sys::Anum_pg_index_indpred))
+        else {
+            return;
+        };
+        // SAFETY: both columns are texts with trees of nodes, as the parser has made them.
+        unsafe {
+            let tree = |text: Datum| pg_sys::stringToNode(pg_sys::text_to_cstring(text.cast_mut_ptr()));
+            let keys: *mut pg_sys::List = tree(keys).cast();
+            let is_number = |key: *mut pg_sys::Node| (*key).type_ == pg_sys::NodeTag::T_Const;
+            if pg_sys::list_length(keys) != 1 || !is_number(pg_sys::list_nth(keys, 0).cast()) {
+                return;
+            }
+            let condition = tree(condition).cast();
+            if let Some(number) = null_first(condition)
+                && Relation::find(index).is_some_and(|index| !index.is_partition)
+            {
+                let others = columns_in(condition).into_iter().filter(|other| *other != number).collect();
+                found.push(Queue { index, table, column: number, others });
+            }
+        }
+    });
+    found
+}
+
+/// The column of which the condition of a partial index says first that it is NULL.
+///
+/// # Safety
+/// A tree of nodes, as the parser has made it.
+pub unsafe fn null_first(condition: *mut pg_sys::Node) -> Option<i16> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let first = match (*condition).type_ {
+            pg_sys::NodeTag::T_BoolExpr => pg_sys::list_nth((*condition.cast::<pg_sys::BoolExpr>()).args, 0).cast(),
+            _ => condition,
+        };
+        if (*first).type_ != pg_sys::NodeTag::T_NullTest {
+            return None;
+        }
+        let test = &*first.cast::<pg_sys::NullTest>();
+        let is_null = test.nulltesttype == pg_sys::NullTestType::IS_NULL;
+        (is_null && (*test.arg).type_ == pg_sys::NodeTag::T_Var).then(|| (*test.arg.cast::<pg_sys::Var>()).varattno)
+    }
+}
+
+/// The columns of the table that a condition names.
+///
+/// # Safety
+/// As for [`null_first`].
+unsafe fn columns_in(condition: *mut pg_sys::Node) -> Vec<i16> {
+    let mut found = Vec::new();
+    // SAFETY: the caller's promise; the set is PostgreSQL's, of numbers counted from the first system column's.
+    unsafe {
+        let mut numbers: *mut pg_sys::Bitmapset = ptr::null_mut();
+        pg_sys::pull_varattnos(condition, 1, &mut numbers);
+        let mut number = pg_sys::bms_next_member(numbers, -1);
+        while number >= 0 {
+            found.push((number + pg_sys::FirstLowInvalidHeapAttributeNumber) as i16);
+            number = pg_sys::bms_next_member(numbers, number);
+        }
     }
     found
 }

@@ -20,7 +20,7 @@ use crate::postgres::server;
 pub struct Entry {
     pub table: u32,
     pub embedding: String,
-    /// "counting", "embedding", "waiting".
+    /// One of those in [`phase`].
     pub phase: String,
     /// Rows without a vector when the work began, if they were counted.
     pub total: Option<i64>,
@@ -37,6 +37,28 @@ pub struct Entry {
     /// Rows that could not be embedded.
     #[serde(default)]
     pub left: Vec<Left>,
+}
+
+/// What a process is just doing about a column.
+pub mod phase {
+    pub const COUNTING: &str = "counting";
+    pub const EMBEDDING: &str = "embedding";
+    /// For others to end, before it goes on.
+    pub const WAITING: &str = "waiting";
+    pub const WAITING_FOR_LOCK: &str = "waiting for a lock";
+    pub const PAUSED: &str = "paused after an error";
+    /// Nothing waits.
+    pub const IDLE: &str = "idle";
+}
+
+impl Entry {
+    pub fn is_at_work(&self) -> bool {
+        matches!(&*self.phase, phase::COUNTING | phase::EMBEDDING | phase::WAITING)
+    }
+
+    pub fn is_locked(&self) -> bool {
+        self.phase == phase::WAITING_FOR_LOCK
+    }
 }
 
 /// A row that could not be embedded.

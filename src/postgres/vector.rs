@@ -1,6 +1,7 @@
 //! pgvector's datum layout: `vl_len_` (4 bytes), `dim` (int16), `unused` (int16), `float4[dim]`.
 #![allow(unsafe_code)]
 
+use std::ffi::CStr;
 use std::slice;
 
 use ndarray::{ArrayView1, ArrayView2};
@@ -43,6 +44,37 @@ pub unsafe fn components<'call>(datum: Datum) -> &'call [f32] {
         let start: *const u8 = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast();
         let dimensions = start.add(4).cast::<i16>().read();
         slice::from_raw_parts(start.add(HEADER).cast::<f32>(), dimensions as usize)
+    }
+}
+
+/// Whether a type is pgvector's `halfvec`, where `vector` is its `vector`. Versions before 0.7 have none.
+pub fn is_half(found: Oid, vector: Oid) -> bool {
+    if found == vector {
+        return false;
+    }
+    // SAFETY: lookups; both names are zero-terminated. A type has a row in pg_type unless it was dropped just now.
+    unsafe {
+        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::TYPEOID as i32, Datum::from(found));
+        if tuple.is_null() {
+            return false;
+        }
+        let form = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_type>();
+        let is_named = CStr::from_ptr(form.typname.data.as_ptr()) == c"halfvec";
+        pg_sys::ReleaseSysCache(tuple);
+        let extension = |of| pg_sys::getExtensionOfObject(pg_sys::TypeRelationId, of);
+        is_named && extension(found) != Oid::INVALID && extension(found) == extension(vector)
+    }
+}
+
+/// A value of one of pgvector's types as one of another, by pgvector's own cast.
+pub fn cast(value: Datum, from: Oid, to: Oid) -> Datum {
+    let (explicit, any_number) = (Datum::from(true), Datum::from(-1));
+    let mut function = Oid::INVALID;
+    // SAFETY: a lookup, and the call of a function that takes a value of the type `from`, a number of dimensions and
+    // whether the cast stands in the statement.
+    unsafe {
+        pg_sys::find_coercion_pathway(to, from, pg_sys::CoercionContext::COERCION_EXPLICIT, &mut function);
+        pg_sys::OidFunctionCall3Coll(function, Oid::INVALID, value, any_number, explicit)
     }
 }
 

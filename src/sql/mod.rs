@@ -4,6 +4,7 @@
 mod columns;
 mod embed;
 mod retired;
+mod views;
 
 use pgrx::PgLogLevel;
 use pgrx::pg_sys::{self, Datum, FunctionCallInfo};
@@ -42,9 +43,10 @@ sql_function!(embed_backfill, pg_finfo_embed_backfill, columns::backfill);
 sql_function!(embed_watch, pg_finfo_embed_watch, columns::watch);
 sql_function!(embed_unwatch, pg_finfo_embed_unwatch, columns::unwatch);
 sql_function!(embed_verify, pg_finfo_embed_verify, columns::verify);
-sql_function!(embed_get_status, pg_finfo_embed_get_status, columns::status);
-sql_function!(embed_get_watched, pg_finfo_embed_get_watched, columns::watched);
-sql_function!(embed_get_progress, pg_finfo_embed_get_progress, columns::progress);
+sql_function!(embed_get_status, pg_finfo_embed_get_status, views::status);
+sql_function!(embed_get_watched, pg_finfo_embed_get_watched, views::watched);
+sql_function!(embed_get_progress, pg_finfo_embed_get_progress, views::progress);
+sql_function!(embed_failures, pg_finfo_embed_failures, views::failures);
 sql_function!(embed_count, pg_finfo_embed_count, retired::count);
 
 /// Runs the body of a function. What goes wrong becomes PostgreSQL's error when everything of Rust's is dropped.

@@ -258,6 +258,7 @@ pub fn as_reader(relation: &Relation, columns: impl IntoIterator<Item = i16>) ->
 /// 42501 if the current user may not write it, or row-level security hides rows of it.
 pub fn as_writer(relation: &Relation) -> Result<Option<Identity>> {
     refuse_without_update(relation)?;
+    refuse_without_place(relation)?;
     refuse_row_security(relation)?;
     let identity = if is_owner(relation) { as_owner(relation) } else { None };
     refuse_row_security(relation)?;
@@ -299,6 +300,27 @@ fn refuse_without_update(relation: &Relation) -> Result<()> {
             || allowed(pg_sys::pg_attribute_aclcheck_all(table, user, update, any))
     };
     if may_write && version::may_use_schema(relation.schema, user) { Ok(()) } else { Err(denied(relation)) }
+}
+
+/// # Errors
+/// 42501 if the current user may not read where a row lies, and which version of it that is. A privilege on the columns by
+/// name does not include that.
+fn refuse_without_place(relation: &Relation) -> Result<()> {
+    let (select, allowed) = (pg_sys::ACL_SELECT as pg_sys::AclMode, pg_sys::AclResult::ACLCHECK_OK);
+    let (place, version) = (pg_sys::SelfItemPointerAttributeNumber, pg_sys::MinTransactionIdAttributeNumber);
+    // SAFETY: catalogue lookups for the current user.
+    let may_read = unsafe {
+        pg_sys::pg_class_aclcheck(relation.oid, user(), select) == allowed
+            || [place, version]
+                .iter()
+                .all(|column| pg_sys::pg_attribute_aclcheck(relation.oid, *column as i16, user(), select) == allowed)
+    };
+    let hint =
+        format!("GRANT SELECT (ctid, xmin) ON {} TO the role, or SELECT on the table.", table_name(relation.oid));
+    if may_read {
+        return Ok(());
+    }
+    Err(denied(relation).detail("A row is found again by its system columns ctid and xmin.").hint(hint))
 }
 
 fn denied(relation: &Relation) -> Report {

@@ -13,10 +13,11 @@ use pgrx::pg_sys::{self, Oid};
 
 use crate::postgres::arguments::Call;
 use crate::postgres::catalog::Relation;
+use crate::postgres::encoding;
 use crate::postgres::guc;
 use crate::postgres::interrupt;
 use crate::postgres::memory::Scratch;
-use crate::postgres::progress::{Board, Entry, Rate};
+use crate::postgres::progress::{Board, Entry, Rate, phase};
 use crate::postgres::report::{Report, Result};
 use crate::postgres::spi;
 use crate::table::access::{self, Members, Shape, Table};
@@ -59,7 +60,10 @@ pub fn backfill(call: Call, job: Job) -> Result<()> {
             "backfill cannot run inside a transaction block",
         )
         .detail("It commits each batch of rows.")
-        .hint("CALL it on its own: outside BEGIN ... COMMIT, functions, and blocks with an EXCEPTION clause."));
+        .hint(
+            "CALL it on its own: outside BEGIN ... COMMIT, functions, blocks with an EXCEPTION clause, and procedures that \
+             are SECURITY DEFINER or have a SET clause.",
+        ));
     }
     spi::refuse_read_only(c"embed_backfill()")?;
     Run::new(job).run()
@@ -100,8 +104,8 @@ impl Run {
         let mut board = Board::of_process();
         board.process.entries.push(Entry {
             table: job.target.to_u32(),
-            embedding: job.choice.embedding.to_string_lossy().into_owned(),
-            phase: "counting".to_owned(),
+            embedding: encoding::to_utf8_lossy(&job.choice.embedding),
+            phase: phase::COUNTING.to_owned(),
             ..Entry::default()
         });
         let now = Instant::now();
@@ -131,7 +135,7 @@ impl Run {
                 break;
             }
             if pass > 0 {
-                self.show("waiting");
+                self.show(phase::WAITING);
                 wait(PATIENCE);
             }
             self.rate = Rate::new();
@@ -177,7 +181,7 @@ impl Run {
 
     /// Where there are rows to be done. Each region is counted in a transaction of its own.
     fn survey(&mut self) -> Result<Vec<Region>> {
-        self.show("counting");
+        self.show(phase::COUNTING);
         let mut regions = Vec::new();
         let members = self.transaction(|run| run.members(&access::find(run.job.target)?))?;
         for table in members.tables {
@@ -350,7 +354,7 @@ impl Run {
         let left = (total - entry.done) as f64 / rate;
         entry.seconds_left = left.is_finite().then_some(left);
         let done = entry.done;
-        self.show("embedding");
+        self.show(phase::EMBEDDING);
         if self.noticed.elapsed() < NOTICE {
             return Ok(());
         }
@@ -361,7 +365,11 @@ impl Run {
     }
 
     fn what(&self) -> String {
-        format!("\"{}\" of table \"{}\"", self.job.choice.embedding.to_string_lossy(), table_name(self.job.target))
+        format!(
+            "\"{}\" of table \"{}\"",
+            encoding::to_utf8_lossy(&self.job.choice.embedding),
+            table_name(self.job.target)
+        )
     }
 
     /// Says what was done and what was not.

@@ -10,11 +10,15 @@ use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::{self, Datum, Oid};
 
 use crate::postgres::report::{Report, Result};
-use crate::postgres::{catalog, text};
+use crate::postgres::{catalog, encoding, text, vector};
 
 /// How much of a text is read first. Nearly always it is enough for the tokens that the model reads; where it is not,
 /// four times as much is read, and so on.
 const FIRST_BYTES: usize = 1 << 14;
+
+/// What there is for those who want the text of something else than columns.
+const OF_EXPRESSION: &str = "What an expression gives, such as a field of a jsonb column, is embedded by a generated column: \
+     ADD COLUMN ... vector(384) GENERATED ALWAYS AS (embed_text(doc->>'title')) STORED.";
 
 /// The text of a row.
 pub type Text<'row> = Cow<'row, str>;
@@ -26,11 +30,26 @@ pub struct Choice {
     pub sources: Vec<CString>,
 }
 
+impl Choice {
+    /// As in a trigger's arguments: the vector column first.
+    pub fn names(&self) -> Vec<CString> {
+        std::iter::once(&self.embedding).chain(&self.sources).cloned().collect()
+    }
+}
+
 /// A vector column and the columns whose text it stands for, in one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Columns {
     pub embedding: i16,
     pub sources: Vec<Source>,
+    types: VectorTypes,
+}
+
+/// The type of a vector column, and pgvector's type `vector`, in which vectors are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct VectorTypes {
+    column: Oid,
+    vector: Oid,
 }
 
 /// A column with text in it.
@@ -53,12 +72,27 @@ impl Columns {
     /// 42703 for a column that the table does not have, 42804 for one of the wrong type.
     pub fn resolve<N: AsRef<CStr>>(table: Oid, embedding: &CStr, sources: &[N], vector: Oid) -> Result<Self> {
         let number = number(table, embedding)?;
-        check_vector(table, embedding, number, vector)?;
+        let types = VectorTypes { column: vector_column_type(table, embedding, number, vector)?, vector };
         let source = |name: &N| {
             let (name, number) = (name.as_ref(), self::number(table, name.as_ref())?);
             Ok(Source { number, kind: kind(table, name, number)? })
         };
-        Ok(Self { embedding: number, sources: sources.iter().map(source).collect::<Result<_>>()? })
+        Ok(Self { embedding: number, sources: sources.iter().map(source).collect::<Result<_>>()?, types })
+    }
+
+    /// Whether the vector column has half the precision.
+    pub fn is_half(&self) -> bool {
+        self.types.column != self.types.vector
+    }
+
+    /// A `vector` as a value of the vector column.
+    pub fn to_stored(&self, vector: Datum) -> Datum {
+        if self.is_half() { vector::cast(vector, self.types.vector, self.types.column) } else { vector }
+    }
+
+    /// A value of the vector column as a `vector`.
+    pub fn from_stored(&self, stored: Datum) -> Datum {
+        if self.is_half() { vector::cast(stored, self.types.column, self.types.vector) } else { stored }
     }
 
     /// The numbers of all of them.
@@ -217,11 +251,27 @@ pub fn refuse_generated(table: Oid, number: i16) -> Result<()> {
         return Ok(());
     }
     // SAFETY: the same; gives a palloc'd string.
-    let name = unsafe { CStr::from_ptr(pg_sys::get_attname(table, number, false)) }.to_string_lossy();
+    let name = encoding::to_utf8_lossy(unsafe { CStr::from_ptr(pg_sys::get_attname(table, number, false)) });
     let message = format!("column \"{name}\" of relation \"{}\" is generated", table_name(table));
     Err(Report::new(PgSqlErrorCode::ERRCODE_INVALID_COLUMN_REFERENCE, message)
         .detail("PostgreSQL computes it itself, after triggers have run.")
         .hint("Name the columns that it is generated from as sources; a generated vector column needs nothing else."))
+}
+
+/// Fails if the vector column has a default: a row that brings no vector could not be told from one that does.
+///
+/// # Errors
+/// 42P10.
+pub fn refuse_default(table: Oid, embedding: i16) -> Result<()> {
+    if !catalog::attribute(table, embedding).is_some_and(|attribute| attribute.has_default) {
+        return Ok(());
+    }
+    // SAFETY: a lookup of a column that exists; gives a palloc'd string.
+    let name = encoding::to_utf8_lossy(unsafe { CStr::from_ptr(pg_sys::get_attname(table, embedding, false)) });
+    let message = format!("column \"{name}\" of relation \"{}\" has a default", table_name(table));
+    Err(Report::new(PgSqlErrorCode::ERRCODE_INVALID_COLUMN_REFERENCE, message)
+        .detail("A row that brings no vector could not be told from one that does, and would keep the default.")
+        .hint("ALTER TABLE ... ALTER COLUMN ... DROP DEFAULT."))
 }
 
 /// The name of a table for messages.
@@ -232,7 +282,7 @@ pub fn table_name(table: Oid) -> String {
         return table.to_string();
     }
     // SAFETY: zero-terminated, as all names are.
-    unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned()
+    encoding::to_utf8_lossy(unsafe { CStr::from_ptr(name) })
 }
 
 /// pgvector's type, in whatever schema it is: the result of the `embed_text` that came with the function `called`. It
@@ -259,15 +309,22 @@ pub fn vector_type(called: Oid) -> Result<Oid> {
     Ok(vector)
 }
 
-fn number(table: Oid, name: &CStr) -> Result<i16> {
+/// The number of a column.
+///
+/// # Errors
+/// 42703.
+pub fn number(table: Oid, name: &CStr) -> Result<i16> {
     // SAFETY: a catalogue lookup; 0 where there is no such column, negative for a system column.
     let number = unsafe { pg_sys::get_attnum(table, name.as_ptr()) };
     if number > 0 {
         return Ok(number);
     }
-    let message = format!("column \"{}\" of relation \"{}\" does not exist", name.to_string_lossy(), table_name(table));
-    Err(Report::new(PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN, message)
-        .hint("Name the vector column first, then its source columns, as they are called now."))
+    let (name, table_name) = (encoding::to_utf8_lossy(name), table_name(table));
+    let message = format!("column \"{name}\" of relation \"{table_name}\" does not exist");
+    let is_expression = ["->", "(", "||", "::"].iter().any(|sign| name.contains(sign));
+    let of_columns = "Name the vector column first, then its source columns, as they are called now.";
+    let hint = if is_expression { OF_EXPRESSION } else { of_columns };
+    Err(Report::new(PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN, message).hint(hint))
 }
 
 /// Type and type modifier of a column.
@@ -280,31 +337,37 @@ fn column_type(table: Oid, number: i16) -> (Oid, i32) {
 
 fn type_name(number: Oid) -> String {
     // SAFETY: gives a palloc'd string for any oid.
-    unsafe { CStr::from_ptr(pg_sys::format_type_be(number)) }.to_string_lossy().into_owned()
+    encoding::to_utf8_lossy(unsafe { CStr::from_ptr(pg_sys::format_type_be(number)) })
 }
 
 fn wrong_type(table: Oid, name: &CStr, detail: String, hint: String) -> Report {
-    let message =
-        format!("column \"{}\" of relation \"{}\" has the wrong type", name.to_string_lossy(), table_name(table));
+    let message = format!(
+        "column \"{}\" of relation \"{}\" has the wrong type",
+        encoding::to_utf8_lossy(name),
+        table_name(table)
+    );
     Report::new(PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH, message).detail(detail).hint(hint)
 }
 
-fn check_vector(table: Oid, name: &CStr, number: i16, vector: Oid) -> Result<()> {
+/// The type of a vector column: pgvector's `vector` or `halfvec`.
+fn vector_column_type(table: Oid, name: &CStr, number: i16, vector: Oid) -> Result<Oid> {
     let (found, modifier) = column_type(table, number);
-    if found == vector && modifier == DIMENSIONS as i32 {
-        return Ok(());
+    let base = if vector::is_half(found, vector) { Some("halfvec") } else { (found == vector).then_some("vector") };
+    if base.is_some() && modifier == DIMENSIONS as i32 {
+        return Ok(found);
     }
-    let found = match modifier {
-        dimensions if found == vector && dimensions > 0 => format!("vector({dimensions})"),
-        _ if found == vector => "vector without a number of dimensions".to_owned(),
-        _ => type_name(found),
+    let found = match base {
+        Some(base) if modifier > 0 => format!("{base}({modifier})"),
+        Some(base) => format!("{base} without a number of dimensions"),
+        None => type_name(found),
     };
-    let (quoted, table_name) = (name.to_string_lossy(), table_name(table));
+    let wanted = base.unwrap_or("vector");
+    let (quoted, table_name) = (encoding::to_utf8_lossy(name), table_name(table));
     Err(wrong_type(
         table,
         name,
-        format!("Its type is {found}, expected vector({DIMENSIONS})."),
-        format!("ALTER TABLE {table_name} ALTER COLUMN {quoted} TYPE vector({DIMENSIONS}), or name another column."),
+        format!("Its type is {found}, expected vector({DIMENSIONS}) or halfvec({DIMENSIONS})."),
+        format!("ALTER TABLE {table_name} ALTER COLUMN {quoted} TYPE {wanted}({DIMENSIONS}), or name another column."),
     ))
 }
 
@@ -329,7 +392,7 @@ fn kind(table: Oid, name: &CStr, number: i16) -> Result<Kind> {
                 "Its type is {}, expected text, varchar, a domain over them, or an array of them.",
                 type_name(found)
             ),
-            "Name columns with text.".to_owned(),
+            format!("Name columns with text. {OF_EXPRESSION}"),
         )),
     }
 }

@@ -6,19 +6,21 @@
 #![allow(unsafe_code)]
 
 use std::collections::HashSet;
+use std::ffi::{CStr, CString};
 
 use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::{self, Oid};
 
-use crate::postgres::catalog::{self, Relation};
+use crate::postgres::catalog::{self, Queue, Relation, Trigger};
 use crate::postgres::memory::Scratch;
-use crate::postgres::progress::{self, Entry};
+use crate::postgres::progress::{self, Entry, Left};
 use crate::postgres::report::{Report, Result};
 use crate::postgres::statement::Statement;
 use crate::postgres::transaction::attempt;
 use crate::postgres::{encoding, spi};
 use crate::table::access::{self, Members, Table};
-use crate::table::columns::{Choice, Columns, table_name};
+use crate::table::columns::{self, Choice, Columns, table_name};
+use crate::table::trigger;
 
 /// How a column gets its vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,13 +28,15 @@ pub enum Mode {
     Trigger,
     Watch,
     Generated,
+    /// As `Watch`, but nothing watches it now.
+    Unwatched,
 }
 
 impl Mode {
     pub fn name(self) -> &'static str {
         match self {
             Self::Trigger => "trigger",
-            Self::Watch => "watch",
+            Self::Watch | Self::Unwatched => "watch",
             Self::Generated => "generated",
         }
     }
@@ -44,6 +48,10 @@ pub struct Column {
     /// As in a trigger's arguments; a generated column names no sources.
     pub choice: Choice,
     pub mode: Mode,
+    /// What is to be said of the way in which it is done, if anything.
+    pub remark: Option<String>,
+    /// The trigger that does it.
+    pub trigger: Option<Trigger>,
     /// pgvector's type.
     vector: Oid,
 }
@@ -73,7 +81,59 @@ impl Functions {
     }
 }
 
-/// The columns of this database that embed themselves. Those of partitions are the partitioned table's.
+impl Functions {
+    /// What is to be said of a trigger beside others.
+    fn remark(&self, trigger: &Trigger, mode: Mode) -> Option<String> {
+        let fills = |other: &&Trigger| other.oid != trigger.oid && other.arguments.first() == trigger.arguments.first();
+        let others = catalog::triggers_on(trigger.table);
+        let other = |function: Oid| others.iter().filter(fills).find(move |other| other.function == function);
+        let name = |trigger: &Trigger| encoding::to_utf8_lossy(&trigger.name);
+        if mode == Mode::Watch
+            && let Some(whole) = other(self.mark).filter(|other| other.is_inherited())
+        {
+            let whole = table_name(whole.made_for(self.mark).unwrap_or(whole.table));
+            return Some(format!(
+                "is watched as a partition of \"{whole}\" too, which decides: embed_unwatch() this one"
+            ));
+        }
+        match mode {
+            Mode::Watch => other(self.embed)
+                .map(|other| format!("trigger \"{}\" fills it too: drop the trigger, or embed_unwatch()", name(other))),
+            _ => other(self.mark).map(|_| "is watched too: drop the trigger, or embed_unwatch()".to_owned()),
+        }
+        .or_else(|| trigger::later(trigger, &[self.embed, self.mark]))
+    }
+
+    /// The column of an index that `embed_watch()` needs, if nothing watches it: a partition that was detached, perhaps.
+    fn no_longer_watched(&self, queue: &Queue) -> Option<Column> {
+        let name = |number: i16| {
+            // SAFETY: a lookup; gives a palloc'd string, or null for a column that is gone.
+            let name = unsafe { pg_sys::get_attname(queue.table, number, true) };
+            // SAFETY: zero-terminated, as all names are.
+            (!name.is_null()).then(|| unsafe { CStr::from_ptr(name) }.to_owned())
+        };
+        let choice = Choice {
+            embedding: name(queue.column)?,
+            sources: queue.others.iter().map(|number| name(*number)).collect::<Option<_>>()?,
+        };
+        // A trigger that names a column which has another name by now is told by itself.
+        let is_its = |name: &CString| *name == choice.embedding || columns::number(queue.table, name).is_err();
+        let is_watched = catalog::triggers_on(queue.table)
+            .iter()
+            .any(|trigger| trigger.function == self.mark && trigger.arguments.first().is_some_and(is_its));
+        if is_watched || Columns::resolve(queue.table, &choice.embedding, &choice.sources, self.vector).is_err() {
+            return None;
+        }
+        let remark = format!(
+            "has the index of a watched column, \"{}\", and is not watched: call embed_watch(), or drop the index",
+            table_name(queue.index)
+        );
+        let (table, mode, remark, trigger) = (queue.table, Mode::Unwatched, Some(remark), None);
+        Some(Column { table, choice, mode, remark, trigger, vector: self.vector })
+    }
+}
+
+/// The columns of this database that embed themselves, and those that did. Those of partitions are the partitioned table's.
 ///
 /// # Errors
 /// 55000 if `called` is not a function of the extension.
@@ -84,9 +144,11 @@ pub fn columns(called: Oid) -> Result<Vec<Column>> {
         for trigger in catalog::triggers_of(function).into_iter().filter(|trigger| !trigger.is_inherited()) {
             let [embedding, sources @ ..] = &trigger.arguments[..] else { continue };
             let choice = Choice { embedding: embedding.clone(), sources: sources.to_vec() };
-            found.push(Column { table: trigger.table, choice, mode, vector: functions.vector });
+            let (table, remark) = (trigger.table, functions.remark(&trigger, mode));
+            found.push(Column { table, choice, mode, remark, trigger: Some(trigger), vector: functions.vector });
         }
     }
+    found.extend(catalog::queues().into_iter().filter_map(|queue| functions.no_longer_watched(&queue)));
     for (table, number) in catalog::columns_generated_by(functions.embed_text) {
         let is_partition = Relation::find(table).is_none_or(|relation| relation.is_partition);
         // SAFETY: a lookup; gives a palloc'd string, or null for a column that is gone.
@@ -95,9 +157,10 @@ pub fn columns(called: Oid) -> Result<Vec<Column>> {
             continue;
         }
         // SAFETY: zero-terminated, as all names are.
-        let embedding = unsafe { std::ffi::CStr::from_ptr(name) }.to_owned();
+        let embedding = unsafe { CStr::from_ptr(name) }.to_owned();
         let choice = Choice { embedding, sources: Vec::new() };
-        found.push(Column { table, choice, mode: Mode::Generated, vector: functions.vector });
+        let (mode, remark, trigger) = (Mode::Generated, None, None);
+        found.push(Column { table, choice, mode, remark, trigger, vector: functions.vector });
     }
     found.retain(|column| Relation::find(column.table).is_some());
     Ok(found)
@@ -128,6 +191,7 @@ impl Column {
         let _memory = Scratch::new();
         attempt(|| {
             let relation = lock(self.table)?;
+            refuse_out_of_reach(&relation)?;
             let members = Members::of(self.table, true)?.of_one_owner(&relation);
             drop(access::as_reader(&relation, self.numbers()?)?);
             let mut counted = Counted { left_out: members.left_out(), ..Counted::default() };
@@ -156,7 +220,9 @@ impl Column {
         let missing = match self.mode {
             // PostgreSQL computes it with the row, so it is never missing.
             Mode::Generated => "false".to_owned(),
-            Mode::Trigger | Mode::Watch => Table::open(relation, &self.choice, self.vector)?.is_missing(),
+            Mode::Trigger | Mode::Watch | Mode::Unwatched => {
+                Table::open(relation, &self.choice, self.vector)?.is_missing()
+            }
         };
         let sql = format!(
             "SELECT pg_catalog.count(*), pg_catalog.count({embedding}), \
@@ -175,17 +241,50 @@ impl Column {
     /// What processes have noted of it: of itself and of its partitions. What went wrong may tell what is in a row, so
     /// it is for the owner.
     pub fn noted<'p>(&self, processes: &'p [progress::Process]) -> Vec<&'p Entry> {
-        let embedding = self.embedding();
-        let members = Members::of(self.table, false).map_or_else(|_| Vec::new(), |members| members.tables);
-        let is_its = |table: Oid| table == self.table || members.contains(&table);
-        let entries = processes.iter().filter(|process| process.is_here()).flat_map(|process| &process.entries);
-        entries.filter(|entry| entry.embedding == embedding && is_its(Oid::from(entry.table))).collect()
+        noted(self.table, &self.embedding(), processes)
     }
 
     /// Whether the current user may see what went wrong.
     pub fn is_own(&self) -> bool {
         Relation::find(self.table).is_some_and(|relation| access::is_owner(&relation))
     }
+}
+
+/// What processes have noted of a column of a table and of its partitions.
+fn noted<'p>(table: Oid, embedding: &str, processes: &'p [progress::Process]) -> Vec<&'p Entry> {
+    let members = Members::of(table, false).map_or_else(|_| Vec::new(), |members| members.tables);
+    let is_its = |one: Oid| one == table || members.contains(&one);
+    let entries = processes.iter().filter(|process| process.is_here()).flat_map(|process| &process.entries);
+    entries.filter(|entry| entry.embedding == embedding && is_its(Oid::from(entry.table))).collect()
+}
+
+/// The rows of a watched column that the worker has left, with the tables that they are in.
+///
+/// # Errors
+/// 42501 for who does not own the table: a message may tell what is in a row. 42703 if there is no such column.
+pub fn failures(table: Oid, embedding: &CStr) -> Result<Vec<(Oid, Left)>> {
+    let relation = access::find(table)?;
+    if !access::is_owner(&relation) {
+        let message = format!("must be owner of table {}", table_name(table));
+        return Err(Report::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message)
+            .detail("What went wrong may tell what is in a row."));
+    }
+    columns::number(table, embedding)?;
+    let (processes, _) = processes()?;
+    let noted = noted(table, &encoding::to_utf8_lossy(embedding), &processes);
+    let left = noted.iter().flat_map(|entry| entry.left.iter().map(|left| (Oid::from(entry.table), left.clone())));
+    let mut left: Vec<_> = left.collect();
+    left.sort_by_key(|(table, left)| (table.to_u32(), left.block, left.number));
+    Ok(left)
+}
+
+/// The rows of a temporary table are in its session's memory.
+fn refuse_out_of_reach(relation: &Relation) -> Result<()> {
+    if !relation.is_out_of_reach() {
+        return Ok(());
+    }
+    let message = format!("table \"{}\" is a temporary table of another session", table_name(relation.oid));
+    Err(Report::new(PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED, message))
 }
 
 /// Whoever looks does not wait for others.

@@ -13,9 +13,9 @@ use pgrx::trigger_support as fired;
 
 use crate::model::memo;
 use crate::postgres::arguments::Call;
-use crate::postgres::catalog::Relation;
+use crate::postgres::catalog::{self, Relation, Trigger};
 use crate::postgres::report::{Report, Result};
-use crate::postgres::vector;
+use crate::postgres::{encoding, vector};
 use crate::table::columns::{self, Columns, Text, table_name};
 
 /// `embed_trigger(embedding column, source column, ...)`
@@ -60,7 +60,7 @@ impl Row {
             let data = &*(*fcinfo).context.cast::<TriggerData>();
             let trigger = &*data.tg_trigger;
             let relation = &*data.tg_relation;
-            let name = CStr::from_ptr(trigger.tgname).to_string_lossy();
+            let name = encoding::to_utf8_lossy(CStr::from_ptr(trigger.tgname));
             if let Some(reason) = unfit(data.tg_event, trigger) {
                 let message = format!("trigger \"{name}\" on table \"{}\" cannot embed", table_name(relation.rd_id));
                 return Err(misuse(message).detail(reason));
@@ -73,6 +73,7 @@ impl Row {
             let columns = Columns::resolve(relation.rd_id, arguments[0], &arguments[1..], vector)
                 .and_then(|columns| {
                     columns.numbers().try_for_each(|number| columns::refuse_generated(relation.rd_id, number))?;
+                    columns::refuse_default(relation.rd_id, columns.embedding)?;
                     Ok(columns)
                 })
                 .map_err(|report| report.or_detail(format!("Trigger \"{name}\" names it.")))?;
@@ -84,6 +85,25 @@ impl Row {
             })
         }
     }
+}
+
+/// Says which triggers of the table fire after this one and may change a text, if there are such. `ours` are the functions
+/// that leave texts alone.
+pub fn later(trigger: &Trigger, ours: &[Oid]) -> Option<String> {
+    let is_later = |other: &&Trigger| {
+        other.changes_rows && !other.is_disabled() && !ours.contains(&other.function) && other.name > trigger.name
+    };
+    let all = catalog::triggers_on(trigger.table);
+    let quoted = |name: &CStr| format!("\"{}\"", encoding::to_utf8_lossy(name));
+    let names: Vec<_> = all.iter().filter(is_later).map(|other| quoted(&other.name)).collect();
+    let (fire, change) = if names.len() == 1 { ("trigger", "fires") } else { ("triggers", "fire") };
+    let own = quoted(&trigger.name);
+    (!names.is_empty()).then(|| {
+        format!(
+            "{fire} {} {change} after {own}: what is changed in a text there is not in its vector",
+            names.join(", ")
+        )
+    })
 }
 
 /// Why a trigger cannot give a row its vector, if so.
@@ -124,16 +144,21 @@ impl Row {
     fn keeps_vector(&self) -> Result<bool> {
         let has_vector = self.vector().is_some();
         let Some(old) = self.old else { return Ok(has_vector && self.has_text()) };
-        let same = |source: &columns::Source| {
-            let (old, new) = (self.value(old, source.number), self.value(self.new, source.number));
-            // SAFETY: both are values of a type with variable length, as all types of text have.
-            old == new || old.zip(new).is_some_and(|(old, new)| unsafe { bytes(old) == bytes(new) })
-        };
         // Most updates leave the text alone; then it need not even be read, be it compressed or out of line.
-        if self.columns.sources.iter().all(same) || self.text_of(old)? == self.text()? {
+        if self.columns.sources.iter().all(|source| self.is_same(old, source.number))
+            || self.text_of(old)? == self.text()?
+        {
             return Ok(has_vector || !self.has_text());
         }
-        Ok(false)
+        // A publisher that embeds its rows sends the new vector along with the new text; one that does not leaves the old.
+        Ok(is_replicated() && has_vector && self.has_text() && !self.is_same(old, self.columns.embedding))
+    }
+
+    /// Whether a column has the value that it had before, as far as one can tell without reading it.
+    fn is_same(&self, old: HeapTuple, number: i16) -> bool {
+        let (old, new) = (self.value(old, number), self.value(self.new, number));
+        // SAFETY: both are values of a type with variable length, as vectors and all types of text have.
+        old == new || old.zip(new).is_some_and(|(old, new)| unsafe { bytes(old) == bytes(new) })
     }
 
     fn vector(&self) -> Option<Datum> {
@@ -165,11 +190,20 @@ impl Row {
         if vector.is_none() && self.vector().is_none() {
             return self.new;
         }
-        let (mut number, mut value, mut null) =
-            (self.columns.embedding.into(), vector.unwrap_or(Datum::from(0)), vector.is_none());
-        // SAFETY: one column, of pgvector's type; its value is a vector or null.
+        let (mut number, mut value, mut null) = (
+            self.columns.embedding.into(),
+            vector.map_or(Datum::from(0), |it| self.columns.to_stored(it)),
+            vector.is_none(),
+        );
+        // SAFETY: one column, and a value of its type or null.
         unsafe { pg_sys::heap_modify_tuple_by_cols(self.new, self.descriptor, 1, &mut number, &mut value, &mut null) }
     }
+}
+
+/// Whether the row comes from a replication, or from somebody who acts as one.
+fn is_replicated() -> bool {
+    // SAFETY: reads a variable of this process.
+    unsafe { pg_sys::SessionReplicationRole == pg_sys::SESSION_REPLICATION_ROLE_REPLICA as i32 }
 }
 
 /// The bytes of a value as it is stored: a value out of line is its pointer.

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use embedder::{Batch, Tokens};
+use ndarray::ArrayView1;
 use pgrx::pg_sys::{self, Datum, Oid};
 
 use crate::model::backend;
@@ -15,6 +16,8 @@ use crate::table::columns::{Choice, Columns};
 /// How far a component may be off: what the same text gives on another processor, or in a batch of another shape, is
 /// well within it, as is what the reference implementation gives.
 const TOLERANCE: f32 = 1e-5;
+/// How far a component of a `halfvec` may be off besides, as a part of its value: half of its last digit.
+const ROUNDING: f32 = 1.0 / 2048.0;
 /// Rows that are embedded at a time.
 const BATCH: usize = 256;
 /// Rows that are fetched at a time.
@@ -115,10 +118,28 @@ fn random() -> f64 {
     f64::from(u32::from_ne_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
 }
 
+/// A vector as it was read.
+struct Stored {
+    components: Vec<f32>,
+    /// How far a component may be off as a part of its value.
+    rounding: f32,
+}
+
+impl Stored {
+    /// The largest difference of a component, and whether all are near enough.
+    fn compare(&self, fresh: ArrayView1<f32>) -> (f32, bool) {
+        let pairs = || self.components.iter().zip(fresh);
+        let off = pairs().map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        // Written so that a NaN is not near.
+        let is_near = pairs().all(|(a, b)| (a - b).abs() <= TOLERANCE + self.rounding * b.abs());
+        (off, is_near && self.components.len() == fresh.len())
+    }
+}
+
 /// Rows with a text, on their way to be compared: the vector that is stored, if any, and the text's tokens.
 #[derive(Default)]
 struct Comparison {
-    stored: Vec<Option<Vec<f32>>>,
+    stored: Vec<Option<Stored>>,
     tokens: Vec<Tokens>,
     findings: Findings,
 }
@@ -162,7 +183,9 @@ impl Comparison {
         let value = |column: i16| rows.value(n, column);
         // SAFETY: a vector, and the values of the source columns.
         let (stored, tokens) = unsafe {
-            let stored = value(1).map(|vector: Datum| vector::components(vector).to_vec());
+            let rounding = if part.columns.is_half() { ROUNDING } else { 0.0 };
+            let components = |stored: Datum| vector::components(part.columns.from_stored(stored)).to_vec();
+            let stored = value(1).map(|stored| Stored { components: components(stored), rounding });
             (stored, part.columns.tokens(tokenizer, |source| value(source as i16 + 2))?)
         };
         match tokens {
@@ -188,12 +211,9 @@ impl Comparison {
                 self.findings.missing += 1;
                 continue;
             };
-            let off = stored.iter().zip(fresh).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            let (off, is_near) = stored.compare(fresh);
             self.findings.deviation = self.findings.deviation.max(off);
-            // Written so that a NaN counts too.
-            if !(stored.len() == fresh.len() && off <= TOLERANCE) {
-                self.findings.stale += 1;
-            }
+            self.findings.stale += i64::from(!is_near);
         }
         Ok(())
     }
