@@ -163,7 +163,7 @@ impl Column {
     /// What is shown to others.
     pub fn entry(&self) -> Entry {
         let left = self.left.values().take(MOST_NOTED).cloned().collect();
-        Entry { trouble: self.trouble, left, ..self.entry.clone() }
+        Entry { trouble: self.trouble, left, left_count: self.left.len() as i64, ..self.entry.clone() }
     }
 
     fn read(&self) -> Result<Found> {

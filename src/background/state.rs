@@ -48,10 +48,10 @@ impl State {
             let name = if entry.is_locked() { "waiting for a lock" } else { "paused" };
             return Self { next_try: entry.trouble.until, ..Self::new(name) };
         }
-        let left = noted.iter().flat_map(|entry| &entry.left);
-        let count = left.clone().count() as i64;
+        let count = noted.iter().map(|entry| entry.left_count).sum::<i64>();
         match missing {
             Some(missing) if count >= missing => {
+                let left = noted.iter().flat_map(|entry| &entry.left);
                 let next_try = left.filter_map(|left| left.trouble.until).min();
                 let rows = if count == 1 { "row is" } else { "rows are" };
                 let reason = Some(format!("{count} {rows} left for later: see embed_failures()"));
@@ -71,7 +71,7 @@ fn hindrance() -> Option<&'static str> {
     } else if !shared::is_present() {
         Some("pg_embed is not in shared_preload_libraries")
     } else if shared::launcher() == 0 {
-        Some("the launcher does not run")
+        Some("the launcher does not run: look into the server's log, and raise max_worker_processes if it says so")
     } else if shared::is_out_of_processes() {
         Some("no background worker can be started: raise max_worker_processes")
     } else {

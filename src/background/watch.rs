@@ -28,7 +28,12 @@ const QUEUE_BEFORE: &str = "pg_embed: rows whose";
 pub fn watch(called: Oid, target: Oid, choice: &Choice) -> Result<()> {
     spi::refuse_read_only(c"embed_watch()")?;
     launcher::refuse_unless_preloaded()?;
-    let column = Column::lock(called, target, choice.embedding.clone(), pg_sys::ShareRowExclusiveLock)?;
+    let column = Column::lock(called, target, choice.embedding.clone(), |column| {
+        // Another trigger's index is dropped, and its name changed.
+        let is_kept = |trigger: &Trigger| trigger.arguments == choice.names() && !column.is_named_as_before(trigger);
+        let is_new = column.triggers().iter().all(is_kept);
+        if is_new { pg_sys::ShareRowExclusiveLock } else { pg_sys::AccessExclusiveLock }
+    })?;
     column.refuse_if_temporary()?;
     let members = Members::of(target, false)?.of_one_owner(&column.relation);
     members.notice_left_out()?;
@@ -61,7 +66,7 @@ pub fn watch(called: Oid, target: Oid, choice: &Choice) -> Result<()> {
 /// `embed_unwatch(target regclass, embedding text)`
 pub fn unwatch(called: Oid, target: Oid, embedding: CString) -> Result<()> {
     spi::refuse_read_only(c"embed_unwatch()")?;
-    let column = Column::lock(called, target, embedding, pg_sys::AccessExclusiveLock)?;
+    let column = Column::lock(called, target, embedding, |_| pg_sys::AccessExclusiveLock)?;
     let triggers = column.triggers();
     if triggers.is_empty() {
         let name = encoding::to_utf8_lossy(&column.embedding);
@@ -88,19 +93,24 @@ struct Column {
     embed: Oid,
     /// The table's name as it stands in SQL.
     name: String,
+    /// How the table is locked.
+    mode: u32,
 }
 
 impl Column {
     /// Locks the table as the change needs it, once: to take a weaker lock first and the stronger one later is what two
-    /// sessions deadlock on.
-    fn lock(called: Oid, target: Oid, embedding: CString, mode: u32) -> Result<Self> {
-        refuse_unless_owner(&access::find(target)?)?;
-        let relation = access::lock(target, mode)?;
+    /// sessions deadlock on. Which it takes is seen from the table as it is before.
+    fn lock(called: Oid, target: Oid, embedding: CString, mode: impl FnOnce(&Self) -> u32) -> Result<Self> {
+        let relation = access::find(target)?;
         refuse_unless_owner(&relation)?;
         let extension = catalog::extension_of(called).ok_or_else(changed)?;
         let member = |symbol| catalog::member(extension, symbol).ok_or_else(changed);
         let (function, embed) = (member(c"embed_mark_trigger")?, member(c"embed_trigger")?);
-        Ok(Self { relation, embedding, function, embed, name: spi::qualified(target)? })
+        let before = Self { relation, embedding, function, embed, name: String::new(), mode: pg_sys::NoLock };
+        let mode = mode(&before);
+        let relation = access::lock(target, mode)?;
+        refuse_unless_owner(&relation)?;
+        Ok(Self { relation, name: spi::qualified(target)?, mode, ..before })
     }
 
     /// # Errors
@@ -192,7 +202,12 @@ impl Column {
         let made_before = |trigger: &&Trigger| !trigger.is_inherited() && trigger.name == own_name;
         let present = self.triggers().into_iter().next();
         let present = present.or_else(|| self.all_triggers().iter().find(made_before).cloned());
-        let name = spi::identifier(present.as_ref().map_or(&own_name, |trigger| &trigger.name))?;
+        let mut name = spi::identifier(present.as_ref().map_or(&own_name, |trigger| &trigger.name))?;
+        if self.mode == pg_sys::AccessExclusiveLock && present.as_ref().is_some_and(|it| self.is_named_as_before(it)) {
+            let new = spi::identifier(&own_name)?;
+            spi.execute(&format!("ALTER TRIGGER {name} ON {} RENAME TO {new}", self.name))?;
+            name = new;
+        }
         let is_wanted = |trigger: &Trigger| trigger.arguments == wanted;
         if !present.as_ref().is_some_and(is_wanted) {
             let arguments =
@@ -208,6 +223,11 @@ impl Column {
         // A name may have stood for something else: then nothing of it remains.
         let Some(made) = self.triggers().into_iter().find(is_wanted) else { return Err(changed()) };
         self.enable(spi, &name, enabled, made.enabled)
+    }
+
+    /// Whether a trigger has the name that version 0.1.0 gave it, which comes before those of others.
+    fn is_named_as_before(&self, trigger: &Trigger) -> bool {
+        self.number().is_ok_and(|number| trigger.name.to_bytes() == format!("embed_watch_{number}").as_bytes())
     }
 
     /// Has the trigger fire for replicated rows too, which would keep the vectors of other texts otherwise; unless it was

@@ -345,20 +345,20 @@ pub unsafe fn null_first(condition: *mut pg_sys::Node) -> Option<i16> {
     }
 }
 
-/// The columns of the table that a condition names.
+/// The columns of the table that a condition names, in their order.
 ///
 /// # Safety
 /// As for [`null_first`].
 unsafe fn columns_in(condition: *mut pg_sys::Node) -> Vec<i16> {
     let mut found = Vec::new();
-    // SAFETY: the caller's promise; the set is PostgreSQL's, of numbers counted from the first system column's.
+    // SAFETY: the caller's promise; the list is one of variables, of which there is only one table.
     unsafe {
-        let mut numbers: *mut pg_sys::Bitmapset = ptr::null_mut();
-        pg_sys::pull_varattnos(condition, 1, &mut numbers);
-        let mut number = pg_sys::bms_next_member(numbers, -1);
-        while number >= 0 {
-            found.push((number + pg_sys::FirstLowInvalidHeapAttributeNumber) as i16);
-            number = pg_sys::bms_next_member(numbers, number);
+        let variables = pg_sys::pull_var_clause(condition, 0);
+        for n in 0..pg_sys::list_length(variables) {
+            let number = (*pg_sys::list_nth(variables, n).cast::<pg_sys::Var>()).varattno;
+            if !found.contains(&number) {
+                found.push(number);
+            }
         }
     }
     found

@@ -34,9 +34,12 @@ pub struct Entry {
     /// The column as a whole.
     #[serde(default)]
     pub trouble: Trouble,
-    /// Rows that could not be embedded.
+    /// Rows that could not be embedded, not more than are worth the room.
     #[serde(default)]
     pub left: Vec<Left>,
+    /// How many there are.
+    #[serde(default)]
+    pub left_count: i64,
 }
 
 /// What a process is just doing about a column.

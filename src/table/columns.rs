@@ -389,7 +389,7 @@ fn kind(table: Oid, name: &CStr, number: i16) -> Result<Kind> {
             table,
             name,
             format!(
-                "Its type is {}, expected text, varchar, a domain over them, or an array of them.",
+                "Its type is {}, expected text, varchar, char, citext, a domain over them, or an array of them.",
                 type_name(found)
             ),
             format!("Name columns with text. {OF_EXPRESSION}"),

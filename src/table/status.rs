@@ -118,9 +118,10 @@ impl Functions {
         };
         // A trigger that names a column which has another name by now is told by itself.
         let is_its = |name: &CString| *name == choice.embedding || columns::number(queue.table, name).is_err();
+        let ours = [self.mark, self.embed];
         let is_watched = catalog::triggers_on(queue.table)
             .iter()
-            .any(|trigger| trigger.function == self.mark && trigger.arguments.first().is_some_and(is_its));
+            .any(|trigger| ours.contains(&trigger.function) && trigger.arguments.first().is_some_and(is_its));
         if is_watched || Columns::resolve(queue.table, &choice.embedding, &choice.sources, self.vector).is_err() {
             return None;
         }

@@ -23,6 +23,12 @@ SELECT checked, missing, stale, max_deviation BETWEEN 1e-6 AND 2.5e-4 AS rounded
 UPDATE halves SET embedding = embed_text('something else')::halfvec(384) WHERE id = 7;
 UPDATE halves SET embedding = NULL WHERE id = 8;
 SELECT checked, missing, stale FROM embed_verify('halves', 'embedding', ARRAY['title']);
+CREATE INDEX ON halves USING hnsw (embedding halfvec_l2_ops);
+SET enable_seqscan = off;
+EXPLAIN (COSTS off) SELECT title FROM halves ORDER BY embedding <-> '[3,1,2]'::halfvec LIMIT 1;
+SELECT title FROM halves ORDER BY embedding <-> embed_text('item 42')::halfvec(384) LIMIT 1;
+SELECT title FROM halves ORDER BY embedding <-> embed_text('item 42') LIMIT 1;
+RESET enable_seqscan;
 ALTER TABLE halves ADD wrong halfvec(10), ADD any_number halfvec;
 CALL embed_backfill('halves', 'wrong', ARRAY['title']);
 \echo :LAST_ERROR_SQLSTATE

@@ -144,6 +144,66 @@ is($node->safe_psql('plain', q{SELECT (SELECT count(*) FROM tools.embed_watched)
 	(SELECT count(*) FROM pg_index WHERE indrelid = '"My shop"."watched ""too"""'::regclass)}), '0|0|1',
 	'embed_unwatch finds what was restored');
 
+
+# Parts of a database, in other hands: one table, its data alone, a role that is no superuser, a database that is made anew.
+
+sub fills
+{
+	my ($database, $count, $name) = @_;
+	ok(wait_for_vectors($node, $database, 'products', 'e', 'ARRAY[d]'), "$name: none waits for ever");
+	is($node->safe_psql($database, 'SET search_path = public, tools; ' . vectors_of('products', 'e', 'ARRAY[d]')),
+		"$count|$count|0", "$name: rows, vectors, wrong ones");
+	return;
+}
+
+$node->safe_psql('postgres', $_) for 'CREATE ROLE keeper LOGIN', 'CREATE DATABASE shop OWNER keeper';
+$node->safe_psql('shop', q{
+	CREATE EXTENSION vector;
+	CREATE EXTENSION pg_embed;
+	GRANT CREATE ON SCHEMA public TO keeper});
+run_as($node, 'keeper', 'shop', q{
+	CREATE TABLE products (id int PRIMARY KEY, d text, e vector(384));
+	SELECT embed_watch('products', 'e', '{d}');
+	INSERT INTO products SELECT i, 'item ' || i FROM generate_series(1, 50) AS i});
+fills('shop', 50, 'the source');
+for my $restore ('table', 'table_by_owner', 'data', 'data_again')
+{
+	my @as = $restore eq 'table_by_owner' ? ('-U', 'keeper') : ();
+	$node->safe_psql('postgres', "CREATE DATABASE shop_$restore OWNER keeper");
+	$node->safe_psql("shop_$restore", q{CREATE EXTENSION vector; CREATE EXTENSION pg_embed; GRANT CREATE ON SCHEMA public TO keeper});
+	if ($restore =~ /^table/)
+	{
+		run_ok('pg_dump', 'shop', '-t', 'products', '-f', "$file.$restore.sql", @as);
+	}
+	else
+	{
+		# The table is there, watched already, and may have rows.
+		run_as($node, 'keeper', "shop_$restore", q{
+			CREATE TABLE products (id int PRIMARY KEY, d text, e vector(384));
+			SELECT embed_watch('products', 'e', '{d}')});
+		run_as($node, 'keeper', "shop_$restore", q{INSERT INTO products VALUES (1000, 'was here')}) if $restore eq 'data_again';
+		run_ok('pg_dump', 'shop', '--data-only', '-f', "$file.$restore.sql");
+	}
+	run_ok('psql', "shop_$restore", @psql, "$file.$restore.sql", @as);
+	my $count = $restore eq 'data_again' ? 51 : 50;
+	fills("shop_$restore", $count, "pg_dump of $restore");
+	$node->safe_psql("shop_$restore", q{UPDATE products SET d = 'changed ' || id WHERE id <= 10});
+	fills("shop_$restore", $count, "pg_dump of $restore, then an update");
+	is($node->safe_psql("shop_$restore", q{SELECT relation, embedding, sources FROM embed_watched}), 'products|e|{d}',
+		"pg_dump of $restore: it is watched");
+}
+# Disabling triggers makes them ordinary ones; they mark rows as before.
+run_ok('pg_dump', 'shop', '-Fc', '-f', "$file.shop");
+$node->safe_psql('shop_data', 'TRUNCATE products');
+run_ok('pg_restore', 'shop_data', '--data-only', '--disable-triggers', "$file.shop");
+$node->safe_psql('shop_data', q{UPDATE products SET d = 'once more ' || id WHERE id <= 10});
+fills('shop_data', 50, 'pg_restore --disable-triggers, then an update');
+# Over itself.
+run_ok('pg_restore', 'postgres', '--clean', '--create', '--exit-on-error', "$file.shop");
+$node->safe_psql('shop', q{UPDATE products SET d = 'after all ' || id WHERE id <= 10});
+fills('shop', 50, 'pg_restore --clean --create, then an update');
+is($node->safe_psql('shop', 'SELECT state, last_error FROM embed_status'), 'complete|', 'pg_restore --clean --create: embed_status');
+
 unlike(slurp_file($node->logfile), qr/terminated by signal|PANIC/, 'no process crashed');
 $node->stop;
 done_testing();
