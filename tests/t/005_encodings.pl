@@ -41,6 +41,30 @@ for my $call (q{embed_text(E'caf\351')}, q{embed_texts(ARRAY[E'caf\351'])}, q{em
 	like($stderr, qr/22021.*invalid byte sequence for encoding "UTF8"/, "bytes that are no UTF-8 are refused: $call");
 }
 
+# Names that are not ASCII, in messages and views: what is refused, what is done, what is under way.
+my ($table, $column) = ("\347\267\221\343\201\256\350\241\250", "\350\272\253");
+my $create = qq{CREATE TABLE "$table" (d text, "$column" vector(384), n int);
+	INSERT INTO "$table" (d) SELECT 'item ' || i FROM generate_series(1, 2000) AS i};
+for my $encoding ('UTF8', 'EUC_JP')
+{
+	my $name = "in_\L$encoding";
+	$node->safe_psql($name, $create);
+	my (undef, undef, $refused) = $node->psql($name, qq{CALL embed_backfill('"$table"', '$column', ARRAY['n'])});
+	like($refused, qr/ERROR:  column "n" of relation "$table" has the wrong type/, "$encoding: an error names the table");
+	my $running = IPC::Run::start(
+		[ 'psql', '-XAtq', '-d', $node->connstr($name), '-c', qq{CALL embed_backfill('"$table"', '$column', ARRAY['d'])} ],
+		'<', \undef, '>', \my $out, '2>', \my $said);
+	ok($node->poll_query_until($name,
+		qq{SELECT count(*) = 1 FROM embed_progress WHERE relation = '"$table"'::regclass AND embedding = '$column'}),
+		"$encoding: embed_progress shows it");
+	ok($running->finish, "$encoding: the backfill comes to its end");
+	like($said, qr/NOTICE:  "$column" of table "$table": 2000 rows embedded/, "$encoding: and says so");
+	$node->safe_psql($name, qq{CREATE TRIGGER "$table" BEFORE INSERT OR UPDATE ON "$table"
+		FOR EACH ROW EXECUTE FUNCTION embed_trigger('$column', 'd')});
+	is($node->safe_psql($name, 'SELECT relation, embedding, state, embedded FROM embed_status'),
+		qq{"$table"|$column|complete|2000}, "$encoding: embed_status") or diag $said;
+}
+
 # A database, schemas and a search_path of the user's choice.
 my $odd = qq(\303\234n\303\257c\303\266de "x");
 $node->safe_psql('postgres', q{CREATE DATABASE } . '"' . $odd =~ s/"/""/gr . '"');
