@@ -91,7 +91,7 @@ impl Columns {
     }
 
     /// A value of the vector column as a `vector`.
-    pub fn from_stored(&self, stored: Datum) -> Datum {
+    pub fn to_vector(&self, stored: Datum) -> Datum {
         if self.is_half() { vector::cast(stored, self.types.column, self.types.vector) } else { stored }
     }
 

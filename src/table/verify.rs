@@ -184,7 +184,7 @@ impl Comparison {
         // SAFETY: a vector, and the values of the source columns.
         let (stored, tokens) = unsafe {
             let rounding = if part.columns.is_half() { ROUNDING } else { 0.0 };
-            let components = |stored: Datum| vector::components(part.columns.from_stored(stored)).to_vec();
+            let components = |stored: Datum| vector::components(part.columns.to_vector(stored)).to_vec();
             let stored = value(1).map(|stored| Stored { components: components(stored), rounding });
             (stored, part.columns.tokens(tokenizer, |source| value(source as i16 + 2))?)
         };
