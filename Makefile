@@ -20,7 +20,8 @@ FEATURES = --no-default-features --features pg$(PG_MAJOR)
 # Only the step that writes into PostgreSQL's directories is run with sudo, and only if it has to be.
 SUDO = $(shell [ -w "$(PKGLIBDIR)" ] && [ -w "$(SHAREDIR)/extension" ] || echo sudo)
 
-LIBRARY = target/release/libpg_embed.so
+# Where cargo builds, by its own variable.
+LIBRARY = $(or $(CARGO_TARGET_DIR),target)/release/libpg_embed.so
 RUNTIME = libonnxruntime.so.1.28.0
 MODEL = all-MiniLM-L6-v2
 MODEL_FILES = config.json modules.json sentence_bert_config.json tokenizer.json model.safetensors 1_Pooling/config.json

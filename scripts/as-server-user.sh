@@ -32,6 +32,9 @@ cleanup() {
     rm -rf "$dir" 2>/dev/null || { sleep 1; rm -rf "$dir"; }
 }
 trap cleanup EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 mkdir -p "$dir/deps/catalog"
 for folder in tests deps/clients; do
@@ -40,7 +43,7 @@ done
 # Without what cargo leaves there, but with the programs.
 tar -C "$root" --exclude='examples/*/target' -cf - examples | tar -C "$dir" -xf -
 for program in catalog-server catalog-generator; do
-    built=$root/examples/catalog/target/release/$program
+    built=${CARGO_TARGET_DIR:-$root/examples/catalog/target}/release/$program
     [ ! -f "$built" ] || cp "$built" "$dir/deps/catalog/"
 done
 # The files that the user names are copied for the same reason.

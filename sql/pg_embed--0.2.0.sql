@@ -136,6 +136,17 @@ CREATE VIEW @extschema@.embed_progress AS
 COMMENT ON VIEW @extschema@.embed_progress IS
 	'backfills under way and columns that are watched, in this database: rows done since the process began with them';
 
+COMMENT ON COLUMN @extschema@.embed_progress.pid IS 'the process';
+COMMENT ON COLUMN @extschema@.embed_progress.relation IS 'the table';
+COMMENT ON COLUMN @extschema@.embed_progress.embedding IS 'the vector column';
+COMMENT ON COLUMN @extschema@.embed_progress.phase IS 'what it is just doing: counting, embedding, waiting, waiting for a lock, paused after an error, idle';
+COMMENT ON COLUMN @extschema@.embed_progress.rows_total IS 'rows without a vector when the work began, if they were counted';
+COMMENT ON COLUMN @extschema@.embed_progress.rows_done IS 'rows that have got their vectors since the process began with the column';
+COMMENT ON COLUMN @extschema@.embed_progress.rows_per_second IS 'over the last few seconds';
+COMMENT ON COLUMN @extschema@.embed_progress.time_left IS 'how long the rest takes at that rate';
+COMMENT ON COLUMN @extschema@.embed_progress.last_error IS 'what went wrong last; for the owner of the table';
+COMMENT ON COLUMN @extschema@.embed_progress.last_error_at IS 'when that was';
+
 CREATE FUNCTION @extschema@.embed_get_watched(
 		OUT relation pg_catalog.regclass, OUT embedding pg_catalog.text, OUT sources pg_catalog.text[])
 	RETURNS SETOF pg_catalog.record
@@ -150,6 +161,10 @@ CREATE VIEW @extschema@.embed_watched AS
 
 COMMENT ON VIEW @extschema@.embed_watched IS
 	'the columns that the background worker fills';
+
+COMMENT ON COLUMN @extschema@.embed_watched.relation IS 'the table';
+COMMENT ON COLUMN @extschema@.embed_watched.embedding IS 'the vector column';
+COMMENT ON COLUMN @extschema@.embed_watched.sources IS 'the columns whose text is embedded';
 
 CREATE FUNCTION @extschema@.embed_get_status(
 		OUT relation pg_catalog.regclass, OUT embedding pg_catalog.text, OUT sources pg_catalog.text[],
@@ -170,6 +185,20 @@ CREATE VIEW @extschema@.embed_status AS
 
 COMMENT ON VIEW @extschema@.embed_status IS
 	'the columns that embed themselves; counts their rows, which takes as long as count(*) does';
+
+COMMENT ON COLUMN @extschema@.embed_status.relation IS 'the table';
+COMMENT ON COLUMN @extschema@.embed_status.embedding IS 'the vector column';
+COMMENT ON COLUMN @extschema@.embed_status.sources IS 'the columns whose text is embedded; NULL for a generated column';
+COMMENT ON COLUMN @extschema@.embed_status.mode IS 'what does it: trigger, watch, generated';
+COMMENT ON COLUMN @extschema@.embed_status.state IS 'complete, embedding, waiting, incomplete, rows left, waiting for a lock, paused, not served, disabled, not watched, unknown';
+COMMENT ON COLUMN @extschema@.embed_status.rows IS 'rows of the table and its parts';
+COMMENT ON COLUMN @extschema@.embed_status.embedded IS 'rows with a vector';
+COMMENT ON COLUMN @extschema@.embed_status.missing IS 'rows with a text and without a vector';
+COMMENT ON COLUMN @extschema@.embed_status.rows_per_second IS 'of the processes at work on it, if there are any';
+COMMENT ON COLUMN @extschema@.embed_status.last_error IS 'why the column is in its state, else what went wrong last, which is for the owner of the table, else a remark';
+COMMENT ON COLUMN @extschema@.embed_status.last_error_at IS 'when something went wrong last';
+COMMENT ON COLUMN @extschema@.embed_status.next_try IS 'when the worker tries again what went wrong';
+COMMENT ON COLUMN @extschema@.embed_status.model IS 'SHA-256 of the weights of the model that is installed';
 
 CREATE FUNCTION @extschema@.embed_failures(target pg_catalog.regclass, embedding pg_catalog.text)
 	RETURNS TABLE (

@@ -1,4 +1,4 @@
--- Removes what load.sql and attributes.sql created; indexes and triggers go with their tables.
+-- Removes what load.sql, attributes.sql and index.sql created; indexes and triggers go with their tables.
 
 \set ON_ERROR_STOP on
 
@@ -6,3 +6,6 @@ SET client_min_messages = warning;
 DROP TABLE products;
 DROP TABLE IF EXISTS product_attributes;
 RESET client_min_messages;
+
+SELECT format('ALTER DATABASE %I RESET %s', current_database(), name)
+FROM unnest(ARRAY['hnsw.ef_search', 'ivfflat.probes']) AS name \gexec

@@ -60,7 +60,7 @@ step 'attributes' sql -v attributes="$work/attributes.json" -f "$here/attributes
 step 'queries' sql -f "$here/report/queries.sql"
 step 'exact search' sql -f "$here/report/search.sql"
 
-# Few lists by pgvector's advice, as index.sql makes them, and the article's 100. Each index alone, so that the
+# Few lists by pgvector's advice, as ivfflat.sql makes them, and the article's 100. Each index alone, so that the
 # planner has no choice.
 lists=$((rows / 1000 > 10 ? rows / 1000 : 10))
 step 'index ivfflat' index_ivfflat "$lists"

@@ -3,9 +3,6 @@
 
 \set ON_ERROR_STOP on
 
--- pgvector advises the root of the number of lists; the default of 1 would look at a tenth of the rows only.
-SET ivfflat.probes = 4;
-
 SELECT
 	id,
 	round((descriptions_embeddings <-> embed_text('green sleeveless summer wear'))::numeric, 4) AS distance,
@@ -35,5 +32,3 @@ ORDER BY descriptions_embeddings <-> embed_text('green sleeveless summer wear')
 LIMIT 3;
 ROLLBACK;
 \pset format aligned
-
-RESET ivfflat.probes;

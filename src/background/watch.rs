@@ -132,7 +132,7 @@ impl Column {
     /// `embed_trigger()` fills it already.
     fn refuse_unfit(&self, table: Oid, choice: &Choice, vector: Oid) -> Result<()> {
         let columns = Columns::resolve(table, &choice.embedding, &choice.sources, vector)?;
-        columns.numbers().try_for_each(|number| columns::refuse_generated(table, number))?;
+        columns::refuse_generated(table, &columns)?;
         columns::refuse_default(table, columns.embedding)?;
         let (name, embedding) = (table_name(table), encoding::to_utf8_lossy(&choice.embedding));
         if catalog::attribute(table, columns.embedding).is_some_and(|attribute| attribute.is_not_null) {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use embedder::{Batch, Embedder, Options, RUNTIME_VERSION};
 use once_cell::sync::OnceCell;
+use pgrx::PgSqlErrorCode;
 use pgrx::guc::GucSetting;
 use pgrx::pg_sys;
 
@@ -127,25 +128,12 @@ pub fn run(mut batch: Batch, threads: usize) -> Result<Batch> {
     Ok(batch)
 }
 
-/// Says, as `pg_embed.truncation` asks for, that a text was truncated. A notice comes once per statement.
+/// Says, as `pg_embed.truncation` asks for, that texts were truncated, of which this is the first; without numbers, it is
+/// the only one. A notice comes once per statement.
 ///
 /// # Errors
 /// 54000 if the setting is `error`.
-pub fn truncated(texts: Option<embedder::Truncated>) -> Result<()> {
-    let message = "text is longer than the model reads";
-    let detail = match texts {
-        None => "Only its first 256 tokens are in its vector.".to_owned(),
-        Some(embedder::Truncated { texts: 1, first }) => {
-            format!("Only the first 256 tokens of element {} are in its vector.", first + 1)
-        }
-        Some(embedder::Truncated { texts, first }) => {
-            format!(
-                "Only the first 256 tokens of {texts} elements, the first being element {}, are in their vectors.",
-                first + 1
-            )
-        }
-    };
-    let report = |sqlstate| Report::new(sqlstate, message).detail(detail);
+pub fn truncated(texts: Option<embedder::Truncated>, first: &str) -> Result<()> {
     match guc::TRUNCATION.get() {
         guc::Truncation::Silent => Ok(()),
         guc::Truncation::Notice => {
@@ -153,12 +141,30 @@ pub fn truncated(texts: Option<embedder::Truncated>) -> Result<()> {
             if TOLD.replace(statement) == statement {
                 return Ok(());
             }
-            report(pgrx::PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION)
+            Report::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, LONGER)
+                .detail(match texts {
+                    None => "Only its first 256 tokens are in its vector.".to_owned(),
+                    Some(embedder::Truncated { texts: 1, first }) => {
+                        format!("Only the first 256 tokens of element {} are in its vector.", first + 1)
+                    }
+                    Some(embedder::Truncated { texts, first }) => format!(
+                        "Only the first 256 tokens of {texts} elements, the first being element {}, are in their vectors.",
+                        first + 1
+                    ),
+                })
                 .hint("embed_chunks() cuts a long text into pieces that fit. Further texts of this statement are not reported; pg_embed.truncation decides.")
                 .notice()
         }
-        guc::Truncation::Error => Err(report(pgrx::PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED)
-            .hint("Cut the text with embed_chunks(), or set pg_embed.truncation to \"notice\" or \"silent\".")),
+        guc::Truncation::Error => {
+            let tokens = count_tokens(first)?;
+            Err(refused(match texts {
+                None => format!("It has {tokens} tokens, and the model reads 256."),
+                Some(embedder::Truncated { texts, first }) => {
+                    let others = if texts > 1 { format!(" So it is with {texts} elements.") } else { String::new() };
+                    format!("Element {} has {tokens} tokens, and the model reads 256.{others}", first + 1)
+                }
+            }))
+        }
     }
 }
 
@@ -168,9 +174,27 @@ pub fn truncated(texts: Option<embedder::Truncated>) -> Result<()> {
 /// 54000.
 pub fn refuse_truncated() -> Result<()> {
     match guc::TRUNCATION.get() {
-        guc::Truncation::Error => truncated(None),
+        guc::Truncation::Error => Err(refused("The model reads 256 tokens.".to_owned())),
         guc::Truncation::Silent | guc::Truncation::Notice => Ok(()),
     }
+}
+
+const LONGER: &str = "text is longer than the model reads";
+
+fn refused(detail: String) -> Report {
+    Report::new(PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED, LONGER)
+        .detail(detail)
+        .hint("Cut the text with embed_chunks(), or set pg_embed.truncation to \"notice\" or \"silent\".")
+}
+
+/// How many tokens a text has, [CLS] and [SEP] included.
+pub fn count_tokens(text: &str) -> Result<usize> {
+    let mut count = 0;
+    for tokens in get()?.embedder.tokenizer().count(text) {
+        interrupt::check();
+        count += tokens?;
+    }
+    Ok(count)
 }
 
 #[allow(unsafe_code)]

@@ -30,7 +30,7 @@ pub fn embed<T>(text: &str, with: impl FnOnce(ArrayView1<f32>) -> T) -> Result<T
         }
     };
     if embedding.truncated {
-        backend::truncated(None)?;
+        backend::truncated(None, text)?;
     }
     Ok(with(embedding.vector.view()))
 }

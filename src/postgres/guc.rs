@@ -68,7 +68,7 @@ pub fn threads() -> usize {
 pub fn init() {
     GucRegistry::define_int_guc(
         c"pg_embed.threads",
-        c"Sets the number of threads for calls that embed many texts",
+        c"Sets the number of threads for calls that embed many texts.",
         c"The session's own process counts as one.",
         &THREADS,
         1,
@@ -78,7 +78,7 @@ pub fn init() {
     );
     GucRegistry::define_int_guc(
         c"pg_embed.memo_size",
-        c"Sets the number of texts whose vectors a session remembers",
+        c"Sets the number of texts whose vectors a session remembers.",
         c"Zero remembers none. A remembered text costs its own size and 1.5 kB.",
         &MEMO_SIZE,
         0,
@@ -88,7 +88,7 @@ pub fn init() {
     );
     GucRegistry::define_enum_guc(
         c"pg_embed.truncation",
-        c"Sets what happens to a text with more tokens than the model reads",
+        c"Sets what happens to a text with more tokens than the model reads.",
         c"Its vector is that of its first 256 tokens (silent, notice), or it is refused (error).",
         &TRUNCATION,
         GucContext::Userset,
@@ -97,8 +97,8 @@ pub fn init() {
     // Only the server's configuration files reach these two, so that no session can have a library loaded or a file
     // read. They cannot be of context postmaster, which only preloaded libraries may define.
     for (name, short, setting) in [
-        (c"pg_embed.model_directory", c"Sets the directory of the model" as &CStr, &MODEL_DIRECTORY),
-        (c"pg_embed.runtime_library", c"Sets the path of the ONNX Runtime library", &RUNTIME_LIBRARY),
+        (c"pg_embed.model_directory", c"Sets the directory of the model." as &CStr, &MODEL_DIRECTORY),
+        (c"pg_embed.runtime_library", c"Sets the path of the ONNX Runtime library.", &RUNTIME_LIBRARY),
     ] {
         GucRegistry::define_string_guc(
             name,
@@ -111,7 +111,7 @@ pub fn init() {
     }
     GucRegistry::define_int_guc(
         c"pg_embed.worker_threads",
-        c"Sets the number of threads of each background worker",
+        c"Sets the number of threads of each background worker.",
         c"There is one worker in each database that watches a column.",
         &WORKER_THREADS,
         1,
@@ -121,7 +121,7 @@ pub fn init() {
     );
     GucRegistry::define_int_guc(
         c"pg_embed.worker_batch_size",
-        c"Sets the number of rows that a background worker embeds at a time",
+        c"Sets the number of rows that a background worker embeds at a time.",
         c"They are read at once and stored one after the other.",
         &WORKER_BATCH_SIZE,
         1,
@@ -131,7 +131,7 @@ pub fn init() {
     );
     GucRegistry::define_int_guc(
         c"pg_embed.worker_naptime",
-        c"Sets how often watched columns are looked through for rows that no commit told of",
+        c"Sets how often watched columns are looked through for rows that no commit told of.",
         c"Such as rows that a prepared transaction or a replicated one has written.",
         &WORKER_NAPTIME,
         NAPTIMES.0,
@@ -141,7 +141,7 @@ pub fn init() {
     );
     GucRegistry::define_int_guc(
         c"pg_embed.max_workers",
-        c"Sets the number of background workers that may run at the same time",
+        c"Sets the number of background workers that may run at the same time.",
         c"Databases that have to wait for one get their turn.",
         &MAX_WORKERS,
         1,

@@ -30,7 +30,8 @@ pub fn many_texts(call: Call) -> Result<Datum> {
     if let Some(texts) = batch.truncated() {
         let first = present.iter().enumerate().filter(|(_, present)| **present).nth(texts.first);
         let first = first.map_or(texts.first, |(element, _)| element);
-        backend::truncated(Some(embedder::Truncated { first, ..texts }))?;
+        let text = inputs.get(first).and_then(Option::as_deref).unwrap_or_default();
+        backend::truncated(Some(embedder::Truncated { first, ..texts }), text)?;
     }
     // SAFETY: the function is declared to return vector[]; both are asked of the catalogue, so pgvector can be in
     // any schema.
@@ -44,13 +45,8 @@ pub fn many_texts(call: Call) -> Result<Datum> {
 pub fn token_count(call: Call) -> Result<Datum> {
     // SAFETY: the argument is a text.
     let input = unsafe { text::utf8(call.argument(0)) }?;
-    let mut count = 0;
-    for tokens in backend::get()?.embedder.tokenizer().count(&input) {
-        interrupt::check();
-        count += tokens?;
-    }
     // A text is at most 1 GB, and a token at least a byte.
-    Ok(Datum::from(count as i32))
+    Ok(Datum::from(backend::count_tokens(&input)? as i32))
 }
 
 /// `embed_chunks(text, max_tokens int, overlap int) -> (chunk_no int, chunk text, start_char int, token_count int)`
@@ -91,7 +87,7 @@ pub fn info(call: Call) -> Result<Datum> {
         Some(text::to_datum(RUNTIME_VERSION)),
         compiled.map(|path| text::to_datum(&path)),
         Some(text::to_datum(if backend.is_inherited() { "inherited" } else { "opened" })),
-        Some(Datum::from((backend.took.as_secs_f64() * 1000.0).to_bits())),
+        Some(Datum::from(((backend.took.as_secs_f64() * 1e6).round() / 1e3).to_bits())),
         Some(Datum::from(guc::THREADS.get())),
     ]);
     Ok(Datum::from(0))

@@ -56,7 +56,7 @@ impl Table {
     /// Also 42P10 if PostgreSQL generates the vectors.
     pub fn open_to_write(relation: Relation, choice: &Choice, vector: Oid) -> Result<Self> {
         let table = Self::open(relation, choice, vector)?;
-        columns::refuse_generated(relation.oid, table.columns.embedding)?;
+        columns::refuse_generated_vector(relation.oid, table.columns.embedding)?;
         Ok(table)
     }
 

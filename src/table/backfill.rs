@@ -375,9 +375,14 @@ impl Run {
     /// Says what was done and what was not.
     fn conclude(mut self, left: i64) -> Result<()> {
         let (what, done) = (self.what(), self.entry().done);
-        notice(format!("{what}: {done} rows embedded in {}", clock(self.begun.elapsed())))?;
+        let rows = |count| if count == 1 { "row" } else { "rows" };
+        notice(format!("{what}: {done} {} embedded in {}", rows(done), clock(self.begun.elapsed())))?;
         if self.truncated > 0 && guc::TRUNCATION.get() == guc::Truncation::Notice {
-            notice(format!("{what}: only the first 256 tokens of {} rows are in their vectors", self.truncated))?;
+            notice(format!(
+                "{what}: only the first 256 tokens are in the vectors of {} {}",
+                self.truncated,
+                rows(self.truncated as i64)
+            ))?;
         }
         let locked = left.max(0) + self.locked.len() as i64;
         let left = locked + self.refused as i64;

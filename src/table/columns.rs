@@ -240,12 +240,23 @@ impl Source {
     }
 }
 
-/// Fails if PostgreSQL computes the column: such columns cannot be written, and get their values only after triggers
-/// have run.
+/// Fails if PostgreSQL computes one of the columns: such columns cannot be written, and get their values only after
+/// triggers have run.
 ///
 /// # Errors
 /// 42P10.
-pub fn refuse_generated(table: Oid, number: i16) -> Result<()> {
+pub fn refuse_generated(table: Oid, columns: &Columns) -> Result<()> {
+    refuse_generated_vector(table, columns.embedding)?;
+    let hint = "Name the columns that it is generated from as sources.";
+    columns.sources.iter().try_for_each(|source| refuse_if_generated(table, source.number, hint))
+}
+
+/// The same for the vector column alone.
+pub fn refuse_generated_vector(table: Oid, number: i16) -> Result<()> {
+    refuse_if_generated(table, number, "It needs nothing else: PostgreSQL computes it whenever a row is written.")
+}
+
+fn refuse_if_generated(table: Oid, number: i16, hint: &str) -> Result<()> {
     // SAFETY: a catalogue lookup of a column that exists.
     if unsafe { pg_sys::get_attgenerated(table, number) } == 0 {
         return Ok(());
@@ -255,7 +266,7 @@ pub fn refuse_generated(table: Oid, number: i16) -> Result<()> {
     let message = format!("column \"{name}\" of relation \"{}\" is generated", table_name(table));
     Err(Report::new(PgSqlErrorCode::ERRCODE_INVALID_COLUMN_REFERENCE, message)
         .detail("PostgreSQL computes it itself, after triggers have run.")
-        .hint("Name the columns that it is generated from as sources; a generated vector column needs nothing else."))
+        .hint(hint))
 }
 
 /// Fails if the vector column has a default: a row that brings no vector could not be told from one that does.

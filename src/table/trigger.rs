@@ -33,7 +33,11 @@ pub fn embed(call: Call) -> Result<Datum> {
 ///
 /// A row of a foreign table is left as it is: it is not the worker's, and would wait for ever.
 pub fn mark(call: Call) -> Result<(Datum, Option<Oid>)> {
-    let row = Row::fired(call)?;
+    let row = Row::fired(call).map_err(|report| match report.is(PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN) {
+        true => report
+            .hint("If it has another name now: embed_unwatch() with the old one, then embed_watch() with the new."),
+        false => report,
+    })?;
     if Relation::find(row.table).is_some_and(|table| table.is_foreign()) {
         return Ok((Datum::from(row.new), None));
     }
@@ -72,7 +76,7 @@ impl Row {
             let vector = columns::vector_type(call.function())?;
             let columns = Columns::resolve(relation.rd_id, arguments[0], &arguments[1..], vector)
                 .and_then(|columns| {
-                    columns.numbers().try_for_each(|number| columns::refuse_generated(relation.rd_id, number))?;
+                    columns::refuse_generated(relation.rd_id, &columns)?;
                     columns::refuse_default(relation.rd_id, columns.embedding)?;
                     Ok(columns)
                 })

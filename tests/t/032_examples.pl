@@ -51,15 +51,11 @@ finds('node-postgres', 'node', "$clients/search.js", $query);
 $node->command_ok([ 'psql', '-Xq', '-f', "$clients/bi.sql", '-d', $node->connstr('postgres') ], 'bi.sql');
 finds('BI: the view', 'psql', '-XAtq', '-c', "SET catalog.query = '$literal'", '-c', 'SELECT * FROM product_search LIMIT 3');
 finds('BI: the function', 'psql', '-XAtq', '-c', "SELECT * FROM search_products('$literal') LIMIT 3");
-is($node->safe_psql('postgres', 'SELECT count(*) FROM product_search'), '0', 'BI: no search term, no rows');
 
 # What stands between query and index would make each row be embedded, or compared.
 $node->safe_psql('postgres', 'CREATE INDEX ON products USING hnsw (descriptions_embeddings vector_l2_ops); ANALYZE products');
-for my $search ("SELECT * FROM search_products('red')", 'SELECT * FROM product_search')
-{
-	like($node->safe_psql('postgres', "SET catalog.query = 'red'; SET enable_seqscan = off; EXPLAIN $search LIMIT 3"),
-		qr/Index Scan using products_descriptions_embeddings_idx/, "an index scan: $search");
-}
+like($node->safe_psql('postgres', q{SET enable_seqscan = off; EXPLAIN SELECT * FROM search_products('red') LIMIT 3}),
+	qr/Index Scan using products_descriptions_embeddings_idx/, 'the function searches by the index');
 
 $node->stop;
 done_testing();

@@ -288,7 +288,7 @@ function anchorCard(product) {
 
 // --- the SQL
 
-const WORDS = new RegExp('(\\$\\d+)|\\b(SELECT|FROM|WHERE|AND|EXISTS|ORDER BY|LIMIT|AS|INSERT INTO|VALUES|RETURNING|IS NOT NULL)\\b', 'g');
+const WORDS = new RegExp('(\\$\\d+)|\\b(SET|SELECT|FROM|WHERE|AND|EXISTS|ORDER BY|LIMIT|AS|INSERT INTO|VALUES|RETURNING|IS NOT NULL)\\b', 'g');
 
 function coloured(sql) {
 	const pre = element('pre');
@@ -307,9 +307,11 @@ function statement([title, ran]) {
 	for (const { name, type, value } of ran.parameters) {
 		parameters.append(element('dt', {}, `${name} `, element('span', { textContent: type })), element('dd', { textContent: value }));
 	}
+	// Whoever copies the statement finds the same with the same settings alone.
+	const text = [...ran.settings ?? [], ran.sql].join('\n');
 	return element('section', {},
 		element('header', {}, element('h4', { textContent: title }), element('span', { textContent: milliseconds(ran) })),
-		coloured(ran.sql), parameters);
+		coloured(text), parameters);
 }
 
 function showSql(statements) {

@@ -100,7 +100,9 @@ impl App {
             let far = f64::INFINITY;
             products.sort_by(|a, b| a.distance.unwrap_or(far).total_cmp(&b.distance.unwrap_or(far)));
         }
-        Ok((products, ran(&statement, ms)))
+        let mut ran = ran(&statement, ms);
+        ran["settings"] = self.database.settings().await?.into();
+        Ok((products, ran))
     }
 }
 

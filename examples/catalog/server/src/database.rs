@@ -34,6 +34,17 @@ const SESSION: &str = "
         ('ivfflat.probes', '4')) AS wanted (name, value)
     JOIN pg_settings USING (name)";
 
+/// Those of them that the server has, as statements that whoever copies a search needs too. Not those of the kind of index
+/// that there is not.
+const SETTINGS: &str = "
+    SELECT format('SET %s = %L;', name, setting)
+    FROM pg_settings
+    WHERE name IN ('hnsw.iterative_scan', 'hnsw.ef_search', 'ivfflat.iterative_scan', 'ivfflat.probes')
+        AND EXISTS (
+            SELECT FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_am ON pg_am.oid = relam
+            WHERE indrelid = to_regclass('products') AND amname = split_part(name, '.', 1))
+    ORDER BY name";
+
 /// A few connections, so that one slow statement does not keep the others waiting. The pool throws away what the
 /// database has closed and connects again when it is back.
 pub struct Database {
@@ -86,6 +97,15 @@ impl Database {
                 Err(Failure::silence("no answer within the time for a statement"))
             }
         }
+    }
+}
+
+impl Database {
+    /// The settings of a connection that bear on what a search finds, as statements.
+    pub async fn settings(&self) -> Result<Vec<String>, Failure> {
+        let client = self.pool.get().await?;
+        let rows = client.query_typed(SETTINGS, &[]).await?;
+        Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
     }
 }
 

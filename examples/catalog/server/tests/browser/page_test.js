@@ -231,7 +231,7 @@ async function withBrowser() {
 		await summary.click();
 		const shown = page.locator('#sql-statements');
 		assert.match(await shown.locator('pre').textContent(),
-			/^SELECT id[\s\S]+WHERE split = \$2\s+AND EXISTS[\s\S]+ORDER BY descriptions_embeddings <-> embed_text\(\$1\)\nLIMIT \$4$/);
+			/^SET hnsw.ef_search = '100';\nSET hnsw.iterative_scan = 'strict_order';\nSELECT id[\s\S]+WHERE split = \$2\s+AND EXISTS[\s\S]+ORDER BY descriptions_embeddings <-> embed_text\(\$1\)\nLIMIT \$4$/);
 		assert.deepStrictEqual(await shown.locator('dd').allTextContents(), ['red gown', '3', '{"colour":"red"}', '24']);
 		await page.locator('#plan > summary').click();
 		await page.waitForFunction(() => document.getElementById('plan-text').textContent !== '');
