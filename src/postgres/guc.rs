@@ -112,7 +112,7 @@ pub fn init() {
     GucRegistry::define_int_guc(
         c"pg_embed.worker_threads",
         c"Sets the number of threads of each background worker.",
-        c"There is one worker in each database that watches a column.",
+        c"A worker runs in a database while rows of its watched columns wait.",
         &WORKER_THREADS,
         1,
         MAX_THREADS,
@@ -132,7 +132,7 @@ pub fn init() {
     GucRegistry::define_int_guc(
         c"pg_embed.worker_naptime",
         c"Sets how often watched columns are looked through for rows that no commit told of.",
-        c"Such as rows that a prepared transaction or a replicated one has written.",
+        c"Such as rows that a prepared transaction has written, or that a disabled trigger has missed.",
         &WORKER_NAPTIME,
         NAPTIMES.0,
         NAPTIMES.1,

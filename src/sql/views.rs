@@ -92,6 +92,7 @@ pub fn progress(call: Call) -> Result<Datum> {
         for entry in &process.entries {
             // What went wrong may tell what is in a row.
             let error = entry.error.as_deref().filter(|_| own.contains(&entry.table));
+            let error_at = error.and(entry.error_at);
             rows.push([
                 Some(Datum::from(process.pid)),
                 Some(Datum::from(process.started)),
@@ -104,7 +105,7 @@ pub fn progress(call: Call) -> Result<Datum> {
                 entry.rate.map(float),
                 entry.seconds_left.map(float),
                 error.map(text::to_datum),
-                entry.error_at.map(Datum::from),
+                error_at.map(Datum::from),
             ]);
         }
     }

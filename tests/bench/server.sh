@@ -133,25 +133,28 @@ wait
 
 sql -c "CREATE TABLE long AS SELECT i || repeat(' a long text', 350000) AS line, NULL::vector(384) AS embedding FROM generate_series(1, 300) AS i" \
     -c 'CREATE TABLE queue AS TABLE long' -c "CREATE TABLE short AS SELECT i::text AS line, NULL::vector(384) AS embedding FROM generate_series(1, 300) AS i"
-# The peak of a session that does something to 300 short texts, and of one that does it to long ones.
-peak_of_session() {
-    stay=2 session -c "$1" -c "SELECT 'done'"
-    until grep -q '^done$' "$dir/session"; do sleep 0.1; done
-    memory "$pid" VmHWM
-    wait
-}
-# The peak of the worker until a table is done.
-peak_of_worker() {
-    local peak=0 now pid
-    sql -c "SELECT embed_watch('$1', 'embedding', ARRAY['line'])" >/dev/null
-    until [ "$(sql -c "SELECT count(*) FROM $1 WHERE embedding IS NULL")" = 0 ]; do
-        for pid in $(pgrep -P "$postmaster" -f 'pg_embed worker'); do
-            now=$(memory "$pid" VmHWM)
-            peak=$(awk -v a="$peak" -v b="${now:-0}" 'BEGIN { print (a + 0 > b + 0 ? a : b) }')
+# What a process has of its own at most, sampled: what is in the buffers is everybody's. Until a command says that it is over.
+peak_of() {
+    local peak=0 one
+    until "$@"; do
+        for one in "${watched[@]}"; do
+            peak=$(awk -v a="$peak" -v b="$(memory "$one" RssAnon)" 'BEGIN { print (a + 0 > b + 0 ? a : b) }')
         done
-        sleep 0.05
+        sleep 0.02
+        [ "${of_workers:-}" = '' ] || mapfile -t watched < <(pgrep -P "$postmaster" -f 'pg_embed worker')
     done
     echo "$peak"
+}
+# Of a session that does something to all rows of a table.
+peak_of_session() {
+    stay=0 session -c "$1"
+    watched=("$pid") of_workers='' peak_of eval '! kill -0 "$pid" 2>/dev/null'
+    wait
+}
+# Of the worker until a table is done.
+peak_of_worker() {
+    sql -c "SELECT embed_watch('$1', 'embedding', ARRAY['line'])" >/dev/null
+    watched=() of_workers=yes peak_of eval "[ \"\$(sql -c 'SELECT count(*) FROM $1 WHERE embedding IS NULL')\" = 0 ]"
 }
 # The worker first, while the long texts are still without vectors.
 short=$(peak_of_worker short) long=$(peak_of_worker queue)
@@ -160,5 +163,5 @@ for table in short long; do
     peak_of_session "CALL embed_backfill('$table', 'embedding', ARRAY['line'])" >"$dir/$table.backfill"
     peak_of_session "SELECT embed_verify('$table', 'embedding', ARRAY['line'])" >"$dir/$table.verify"
 done
-echo "peak memory with 300 texts of 4 MB, in brackets with 300 short ones: backfill $(cat "$dir/long.backfill") ($(cat "$dir/short.backfill")) MB," \
+echo "peak of a process's own memory with 300 texts of 4 MB, in brackets with 300 short ones: backfill $(cat "$dir/long.backfill") ($(cat "$dir/short.backfill")) MB," \
     "verification $(cat "$dir/long.verify") ($(cat "$dir/short.verify")) MB, worker $long ($short) MB"

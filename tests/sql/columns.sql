@@ -106,7 +106,10 @@ CREATE TABLE granted (id int, title text, secret text, embedding vector(384));
 INSERT INTO granted VALUES (1, 'a', 'b');
 CREATE ROLE regress_clerk;
 GRANT SELECT (title, embedding), UPDATE (embedding) ON granted TO regress_clerk;
+CREATE TRIGGER embed BEFORE INSERT OR UPDATE OF title ON granted
+	FOR EACH ROW EXECUTE FUNCTION embed_trigger('embedding', 'title');
 SET ROLE regress_clerk;
+SELECT state, rows, missing, last_error FROM embed_status WHERE relation = 'granted'::regclass;
 CALL embed_backfill('granted', 'embedding', ARRAY['title']);
 \echo :LAST_ERROR_SQLSTATE
 SELECT checked, missing FROM embed_verify('granted', 'embedding', ARRAY['title']);

@@ -34,14 +34,17 @@ sub blocks
 
 # The extension is what the first of them makes.
 $node->safe_psql('postgres', 'CREATE DATABASE reader');
-my @blocks = blocks("$root/README.md");
-cmp_ok(scalar @blocks, '>=', 13, 'blocks of SQL in the README');
-for my $block (@blocks)
+for my $page ('README.md', 'docs/reference.md')
 {
-	my ($line, $sql) = @$block;
-	my ($status, $out, $said) = $node->psql('reader', $sql);
-	is($said =~ s/^NOTICE:.*\n?//mgr =~ s/^(DETAIL|psql:<stdin>:\d+: NOTICE):.*\n?//mgr, '', "README, line $line");
-	is($status, 0, "README, line $line: it comes to its end");
+	my @blocks = blocks("$root/$page");
+	cmp_ok(scalar @blocks, '>=', 10, "$page has blocks of SQL");
+	for my $block (@blocks)
+	{
+		my ($line, $sql) = @$block;
+		my ($status, $out, $said) = $node->psql('reader', $sql);
+		is($said =~ s/^NOTICE:.*\n?//mgr =~ s/^(DETAIL|HINT|psql:<stdin>:\d+: NOTICE):.*\n?//mgr, '', "$page, line $line");
+		is($status, 0, "$page, line $line: it comes to its end");
+	}
 }
 ok(wait_for_vectors($node, 'reader', 'products', 'embedding', 'ARRAY[title, description]'), 'the table is filled in the end');
 is($node->safe_psql('reader', q{SELECT string_agg(DISTINCT state, ' ') FROM embed_status}), 'complete', 'and all is well');
