@@ -14,6 +14,8 @@ const MOST = 96;
 const NAME = document.title;
 // The model reads no more.
 const MOST_TOKENS = 256;
+// From here on, a description has little to do with the words: the cosine is below 0.25.
+const FAR = 1.225;
 
 const $ = (id) => document.getElementById(id);
 
@@ -58,10 +60,11 @@ function filterQuery({ filters, show }, more = {}) {
 // --- the server
 
 class Problem extends Error {
-	// `field` is the part of what was sent that is not right.
-	constructor(sentence, field) {
+	// `field` is the part of what was sent that is not right; `missing` says that there is nothing to be had again.
+	constructor(sentence, field, missing = false) {
 		super(sentence);
 		this.field = field;
+		this.missing = missing;
 	}
 }
 
@@ -75,7 +78,8 @@ async function ask(path, options = {}) {
 	}
 	const answer = await response.json().catch(() => null);
 	if (!response.ok || answer === null) {
-		throw new Problem(answer?.problem ?? 'The server of this page gave an answer that cannot be read.', answer?.field);
+		throw new Problem(answer?.problem ?? 'The server of this page gave an answer that cannot be read.', answer?.field,
+			response.status === 404);
 	}
 	return answer;
 }
@@ -94,10 +98,15 @@ function askOnly(kind) {
 
 history.scrollRestoration = 'manual';
 
-// `from` is the product whose link was followed: coming back, the focus returns to it.
-function go(target, { state = {}, from = null, ...options } = {}) {
-	history.replaceState({ ...history.state, y: scrollY, from }, '');
-	history.pushState(state, '', target);
+// `from` is the product whose link was followed: coming back, the focus returns to it. A step that `replaces` another of
+// its kind takes its place.
+function go(target, { state = {}, from = null, replaces = false, ...options } = {}) {
+	if (replaces) {
+		history.replaceState(state, '', target);
+	} else {
+		history.replaceState({ ...history.state, y: scrollY, from }, '');
+		history.pushState(state, '', target);
+	}
 	show(options);
 }
 
@@ -166,6 +175,8 @@ async function show({ focus = false, back = false } = {}) {
 			answer = await ask(`/api/products?${filterQuery(now)}`, { signal });
 		}
 		settle(now, answer, anchor, added);
+		// It was added once: neither a reload nor the way back says so again.
+		if (added) history.replaceState({ ...history.state, added: undefined }, '');
 		loadFacets();
 	} catch (error) {
 		if (error.name === 'AbortError') return;
@@ -183,7 +194,7 @@ async function show({ focus = false, back = false } = {}) {
 	}
 }
 
-function settle(now, { products, ran }, anchor, added) {
+function settle(now, { products, found, ran }, anchor, added) {
 	const filtered = Object.keys(now.filters).length > 0;
 	const title = now.like ? `More like no. ${anchor.product.id}` : now.q ? `Nearest to “${now.q}”` : 'The catalogue';
 	$('results-title').textContent = title;
@@ -193,7 +204,7 @@ function settle(now, { products, ran }, anchor, added) {
 	$('grid').replaceChildren(...products.map((product, i) => card(product, i, added?.id)));
 	$('more').hidden = products.length < now.show || now.show >= MOST;
 	$('clear').hidden = !filtered;
-	$('status').textContent = summary(products.length, now, filtered, added);
+	$('status').textContent = summary(products, found, now, filtered, added);
 	const statements = [];
 	if (added) statements.push(['The new dress', added.ran]);
 	if (anchor) statements.push(['The dress itself', anchor.ran]);
@@ -209,12 +220,17 @@ function settleNothing() {
 	document.title = NAME;
 }
 
-function summary(count, now, filtered, added) {
-	const dresses = `${count} ${count === 1 ? 'dress' : 'dresses'}`;
+function summary(products, found, now, filtered, added) {
+	const count = products.length;
+	const of = count < found ? `${count} of ${found} dresses` : `${count} ${count === 1 ? 'dress' : 'dresses'}`;
+	const dresses = count === MOST && count < found ? `${of}, no more are shown here` : of;
 	if (added) return `${added.sentence} Here it is, with what is nearest to it: ${dresses}.`;
 	if (count === 0) return filtered ? 'No dress fits these filters.' : 'The catalogue is empty.';
-	const order = now.q || now.like ? ', the nearest first' : ', in the order they came';
-	return `${dresses}${order}`;
+	if (!now.q && !now.like) return `${dresses}, in the order they came`;
+	// Said by a screen reader, where the title is not.
+	const what = now.like ? `no. ${now.like}` : `“${now.q}”`;
+	const far = products[0].distance > FAR ? ' Even the nearest is far from it.' : '';
+	return `${dresses}, those nearest to ${what} first.${far}`;
 }
 
 const milliseconds = ({ ms }) => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
@@ -223,7 +239,11 @@ function report(error, again) {
 	if (!(error instanceof Problem)) console.error(error);
 	const sentence = error instanceof Problem ? error.message : 'Something went wrong in this page.';
 	const parts = [element('p', { textContent: sentence })];
-	if (again) {
+	if (error.missing) {
+		const link = element('a', { href: '/', textContent: 'To the catalogue' });
+		link.dataset.go = '';
+		parts.push(link);
+	} else if (again) {
 		const button = element('button', { type: 'button', className: 'quiet', textContent: 'Try again' });
 		button.addEventListener('click', again);
 		parts.push(button);
@@ -233,12 +253,12 @@ function report(error, again) {
 
 // --- one dress
 
-function picture({ id, picture: source }, eager) {
+function picture({ id, description, picture: source }, eager) {
 	const plate = element('div', { className: 'plate' });
 	const none = () => plate.replaceChildren(element('p', { className: 'none', textContent: 'No picture' }));
 	if (source) {
 		const image = element('img', {
-			alt: `Picture of dress no. ${id}`,
+			alt: firstSentence(description ?? '') || `Dress no. ${id}`,
 			decoding: 'async',
 			loading: eager ? 'eager' : 'lazy',
 			referrerPolicy: 'no-referrer',
@@ -363,7 +383,9 @@ function facet({ name, values }) {
 		...values.map(({ value, products }) => element('option', { value, textContent: `${value} (${products})` })));
 	select.addEventListener('change', () => {
 		const now = wanted();
-		go(address({ ...now, filters: { ...now.filters, [name]: select.value }, show: STEP }));
+		// Each arrow key is a change: all in a row are one step.
+		go(address({ ...now, filters: { ...now.filters, [name]: select.value }, show: STEP }),
+			{ state: { filter: name }, replaces: history.state?.filter === name });
 	});
 	const label = element('label', { htmlFor: select.id, textContent: name[0].toUpperCase() + name.slice(1) });
 	return element('div', {}, label, select);
@@ -371,9 +393,19 @@ function facet({ name, values }) {
 
 $('filters-form').addEventListener('submit', (event) => event.preventDefault());
 
-function markFilters({ filters }) {
+function markFilters(now) {
+	const { filters } = now;
 	const count = Object.keys(filters).length;
 	$('filters-count').textContent = count ? `(${count})` : '';
+	$('chips').replaceChildren(...Object.entries(filters).map(([name, value]) => {
+		const { [name]: off, ...others } = filters;
+		const link = element('a', { href: address({ ...now, filters: others, show: STEP }), title: 'Take it off' },
+			element('span', { className: 'unseen', textContent: 'Without ' }), `${name}: ${value}`,
+			element('span', { ariaHidden: 'true', textContent: ' ×' }));
+		link.dataset.go = '';
+		return element('li', {}, link);
+	}));
+	$('chips').hidden = count === 0;
 	for (const select of $('filters-form').querySelectorAll('select')) {
 		const value = filters[select.name] ?? '';
 		// An address may ask for a value that no dress has.
@@ -429,7 +461,7 @@ $('add-form').addEventListener('submit', async (event) => {
 function said({ product, embedded, tokens, ran }) {
 	if (!embedded) return `Dress no. ${product.id} was added, but no trigger gave it a vector, so no search finds it.`;
 	const cut = tokens > MOST_TOKENS ? ` The first ${MOST_TOKENS} of its ${tokens} tokens are in its vector.` : '';
-	return `Dress no. ${product.id} was added and embedded in ${milliseconds(ran)}.${cut}`;
+	return `Dress no. ${product.id} was added and embedded in ${milliseconds(ran)}. Filters leave it out: it has no attributes.${cut}`;
 }
 
 // ---

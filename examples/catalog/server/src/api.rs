@@ -91,7 +91,8 @@ impl App {
         })
     }
 
-    async fn find(&self, wanted: &Find) -> Result<(Vec<Product>, Value), Problem> {
+    /// The first of the products that are wanted, how many there are in all, and what ran.
+    async fn find(&self, wanted: &Find) -> Result<Value, Problem> {
         let statement = statement::find(wanted);
         let (rows, ms) = self.database.run(&statement).await?;
         let mut products = rows.iter().map(|row| self.product(row)).collect::<Result<Vec<_>, _>>()?;
@@ -102,7 +103,11 @@ impl App {
         }
         let mut ran = ran(&statement, ms);
         ran["settings"] = self.database.settings().await?.into();
-        Ok((products, ran))
+        let found: i64 = match self.database.run(&statement::count(wanted)).await?.0.first() {
+            Some(row) => row.try_get("found").map_err(Failure::from)?,
+            None => 0,
+        };
+        Ok(json!({ "products": products, "found": found, "ran": ran }))
     }
 }
 
@@ -115,22 +120,20 @@ fn ran(statement: &Statement, ms: f64) -> Value {
 async fn search(State(app): Shared, pairs: Pairs) -> Answer {
     let asked = asked(pairs?.0, &["q"])?;
     let words = words(asked.q.as_deref().unwrap_or_default())?;
-    let (products, ran) = app.find(&asked.by(Order::Words(words))).await?;
-    Ok(Json(json!({ "products": products, "ran": ran })))
+    Ok(Json(app.find(&asked.by(Order::Words(words))).await?))
 }
 
 async fn similar(State(app): Shared, Path(id): Path<String>, pairs: Pairs) -> Answer {
     let id = id_of(&id)?;
-    let (products, ran) = app.find(&asked(pairs?.0, &[])?.by(Order::Product(id))).await?;
-    if products.first().is_some_and(|nearest| nearest.distance.is_none()) {
-        return Err(Problem::new(StatusCode::NOT_FOUND, format!("There is no product {id}, or it has no vector yet.")));
+    let found = app.find(&asked(pairs?.0, &[])?.by(Order::Product(id))).await?;
+    if found["products"].get(0).is_some_and(|nearest| nearest.get("distance").is_none()) {
+        return Err(Problem::new(StatusCode::NOT_FOUND, format!("There is no dress {id}, or it has no vector yet.")));
     }
-    Ok(Json(json!({ "products": products, "ran": ran })))
+    Ok(Json(found))
 }
 
 async fn browse(State(app): Shared, pairs: Pairs) -> Answer {
-    let (products, ran) = app.find(&asked(pairs?.0, &[])?.by(Order::Id)).await?;
-    Ok(Json(json!({ "products": products, "ran": ran })))
+    Ok(Json(app.find(&asked(pairs?.0, &[])?.by(Order::Id)).await?))
 }
 
 async fn product(State(app): Shared, Path(id): Path<String>) -> Answer {
@@ -139,7 +142,7 @@ async fn product(State(app): Shared, Path(id): Path<String>) -> Answer {
     let (rows, ms) = app.database.run(&statement).await?;
     match rows.first() {
         Some(row) => Ok(Json(json!({ "product": app.product(row)?, "ran": ran(&statement, ms) }))),
-        None => Err(Problem::new(StatusCode::NOT_FOUND, format!("There is no product {id}."))),
+        None => Err(Problem::new(StatusCode::NOT_FOUND, format!("There is no dress {id}."))),
     }
 }
 

@@ -119,8 +119,6 @@ pub struct Find {
 /// The search of the article, with conditions where there are any.
 pub fn find(find: &Find) -> Statement {
     let mut statement = Statement::default();
-    let mut conditions = Vec::new();
-
     let distance = match &find.order {
         Order::Words(words) => {
             let words = statement.bind(Value::Text(words.clone()));
@@ -128,11 +126,40 @@ pub fn find(find: &Find) -> Statement {
         }
         Order::Product(id) => {
             let id = statement.bind(Value::BigInt(*id));
-            conditions.push(format!("id <> {id}"));
             Some(format!("descriptions_embeddings <-> (SELECT descriptions_embeddings FROM products WHERE id = {id})"))
         }
         Order::Id => None,
     };
+    let own = matches!(find.order, Order::Product(_)).then(|| "$1".to_owned());
+    let conditions = conditions(&mut statement, find, own);
+    let limit = statement.bind(Value::BigInt(find.limit));
+
+    let mut text = String::from("SELECT id, description, url, split");
+    if let Some(distance) = &distance {
+        let _ = write!(text, ",\n    {distance} AS distance");
+    }
+    text.push_str("\nFROM products");
+    text.push_str(&conditions);
+    let _ = write!(text, "\nORDER BY {}\nLIMIT {limit}", distance.as_deref().unwrap_or("id"));
+    statement.text = text;
+    statement
+}
+
+/// How many products there are of which `find` gives the first.
+pub fn count(find: &Find) -> Statement {
+    let mut statement = Statement::default();
+    let own = match &find.order {
+        Order::Product(id) => Some(statement.bind(Value::BigInt(*id))),
+        Order::Words(_) | Order::Id => None,
+    };
+    let conditions = conditions(&mut statement, find, own);
+    statement.text = format!("SELECT count(*) AS found\nFROM products{conditions}");
+    statement
+}
+
+/// The lines from WHERE on; `own` is the product that is left out.
+fn conditions(statement: &mut Statement, find: &Find, own: Option<String>) -> String {
+    let mut conditions: Vec<_> = own.iter().map(|id| format!("id <> {id}")).collect();
     if let Some(split) = find.split {
         let split = statement.bind(Value::Int(split));
         conditions.push(format!("split = {split}"));
@@ -144,19 +171,11 @@ pub fn find(find: &Find) -> Statement {
             "EXISTS (\n    SELECT FROM product_attributes AS a\n    WHERE a.url = products.url AND a.attributes @> {wanted})"
         ));
     }
-    let limit = statement.bind(Value::BigInt(find.limit));
-
-    let mut text = String::from("SELECT id, description, url, split");
-    if let Some(distance) = &distance {
-        let _ = write!(text, ",\n    {distance} AS distance");
-    }
-    text.push_str("\nFROM products");
+    let mut text = String::new();
     for (i, condition) in conditions.iter().enumerate() {
         let _ = write!(text, "\n{} {condition}", if i == 0 { "WHERE" } else { "  AND" });
     }
-    let _ = write!(text, "\nORDER BY {}\nLIMIT {limit}", distance.as_deref().unwrap_or("id"));
-    statement.text = text;
-    statement
+    text
 }
 
 pub fn product(id: i64) -> Statement {

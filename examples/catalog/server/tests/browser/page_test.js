@@ -204,7 +204,7 @@ async function withBrowser() {
 		await search(page, GREEN);
 		assert.strictEqual(new URL(page.url()).search, '?q=green+sleeveless+summer+wear');
 		assert.strictEqual(await title(page), `Nearest to “${GREEN}”`);
-		assert.strictEqual(await status(page), '24 dresses, the nearest first');
+		assert.strictEqual(await status(page), `24 of ${TRUTH.length} dresses, those nearest to “${GREEN}” first.`);
 		const found = await cards(page);
 		inOrder(found);
 		for (const { id } of found.slice(0, 3)) assert.strictEqual(TRUTH[id - 1].colour, 'green', `no. ${id}`);
@@ -256,7 +256,8 @@ async function withBrowser() {
 		for (const { id } of found) {
 			assert.deepStrictEqual([TRUTH[id - 1].colour, TRUTH[id - 1].sleeves], ['red', 'long'], `no. ${id}`);
 		}
-		assert.strictEqual(await status(page), `${wanted} ${wanted === 1 ? 'dress' : 'dresses'}, the nearest first`);
+		assert.strictEqual(await status(page), `${wanted} ${wanted === 1 ? 'dress' : 'dresses'}, those nearest to “gown” first.`);
+		assert.deepStrictEqual(await page.locator('#chips li').allTextContents(), ['Without colour: red ×', 'Without sleeves: long ×']);
 		assert.match(page.url(), /\?q=gown&colour=red&sleeves=long$/);
 		assert.strictEqual(await page.locator('#filters-count').textContent(), '(2)');
 		assert.strictEqual(await page.evaluate(() => document.activeElement.name), 'sleeves', 'the focus stays');
@@ -273,6 +274,18 @@ async function withBrowser() {
 
 		await filter(page, 'Split', '7');
 		assert.ok((await cards(page)).every(({ text }) => text.includes('Split 7')));
+
+		// A chip takes its filter off; choices in a row within a filter are one step.
+		await filter(page, 'Colour', 'red');
+		await filter(page, 'Colour', 'green');
+		await page.locator('#chips a').first().click();
+		await settled(page);
+		assert.deepStrictEqual(await page.locator('#chips li').allTextContents(), ['Without colour: green ×']);
+		await page.goBack();
+		await page.goBack();
+		await page.waitForFunction(() => document.querySelector('select[name="colour"]').value === '');
+		await settled(page);
+		assert.match(page.url(), /\?q=gown&split=7$/);
 	});
 
 	await check('filters that nothing fits', DESKTOP, async (page) => {
@@ -304,7 +317,14 @@ async function withBrowser() {
 		await settled(page);
 		assert.match(await focused(page), new RegExp(`^More like this \\(no\\. ${second.id}\\)$`));
 		await open(page, '/?like=123456789');
-		assert.match(await page.getByRole('alert').textContent(), /There is no product 123456789/);
+		assert.match(await page.getByRole('alert').textContent(), /There is no dress 123456789/);
+	});
+
+	await check('a search that nothing is near to says so', DESKTOP, async (page) => {
+		await open(page);
+		await search(page, 'kernel panic in the file system');
+		assert.match(await status(page), / Even the nearest is far from it\.$/);
+		assert.match(await page.locator('.card img').first().getAttribute('alt'), /^[A-Z].{19,}[.!?]$/, 'a picture is described');
 	});
 
 	await check('a new dress is found at once', DESKTOP, async (page) => {
@@ -323,6 +343,9 @@ async function withBrowser() {
 		await page.locator('#sql > summary').click();
 		assert.match(await page.locator('#sql-statements').textContent(), /INSERT INTO products \(description, url\)/);
 		await screenshot(page, 'added');
+		await page.reload();
+		await settled(page);
+		assert.doesNotMatch(await status(page), /was added/, 'it is said once');
 		await open(page);
 		await search(page, 'something with feathers for a performance');
 		assert.strictEqual((await cards(page))[0].id, first.id, 'by other words');
