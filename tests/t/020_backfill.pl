@@ -32,7 +32,7 @@ sub run
 sub embedded
 {
 	my ($said) = @_;
-	return $said =~ /(\d+) rows embedded/ && $said !~ /ERROR|WARNING/ ? $1 : $said;
+	return $said =~ /(\d+) rows? embedded/ && $said !~ /ERROR|WARNING/ ? $1 : $said;
 }
 
 # As a string constant, and with the identifier quoted.
@@ -129,7 +129,7 @@ for my $shape (@shapes)
 		CALL embed_backfill($arguments, batch_size => 1, threads => 2, only_missing => false);
 		} . vectors_of($table, quoted($embedding), $texts));
 	unlike($said, qr/ERROR|WARNING/, "$name: no error, no warning");
-	is(join(' ', $said =~ /(\d+) rows embedded/g), "$n 0 $n", "$name: once, not again, unless it is asked for");
+	is(join(' ', $said =~ /(\d+) rows? embedded/g), "$n 0 $n", "$name: once, not again, unless it is asked for");
 	is($found, "$expected|0", "$name: rows, vectors, wrong ones");
 	run(q{DROP SCHEMA "S ""'" CASCADE});
 }

@@ -154,7 +154,9 @@ run_as($node, 'mallory', 'member', qq{
 	INSERT INTO mallory.$_ VALUES ('one')}) for 'before', 'after';
 run_as($node, 'alice', 'member', "$watch; INSERT INTO alice.own VALUES ('one'); UPDATE alice.own SET d = 'two'");
 wait_for_vectors($node, 'member', 'alice.own', 'e', 'ARRAY[d]');
-is($node->safe_psql('member', 'SELECT * FROM s.embed_watched WHERE embedding IS NULL; SELECT count(*) FROM s.embed_status'),
+# What mallory watched with an extension that was dropped is told as no longer watched.
+is($node->safe_psql('member', q{SELECT * FROM s.embed_watched WHERE embedding IS NULL;
+		SELECT count(*) FROM s.embed_status WHERE state <> 'not watched'}),
 	'1', 'there is one column that is watched, that of alice');
 run_as($node, 'alice', 'member', "INSERT INTO alice.own VALUES ('three'); $unwatch");
 run_as($node, 'postgres', 'member', q{CALL s.embed_backfill('alice.own', 'e', '{d}')});
