@@ -147,15 +147,22 @@ peak_of() {
 }
 # Of a session that does something to all rows of a table.
 peak_of_session() {
+    : >"$dir/session"
     stay=0 session -c "$1"
-    watched=("$pid") of_workers='' peak_of eval '! kill -0 "$pid" 2>/dev/null'
+    watched=("$pid")
+    of_workers=
+    peak_of is_gone "$pid"
     wait
 }
+is_gone() { ! kill -0 "$1" 2>/dev/null; }
 # Of the worker until a table is done.
 peak_of_worker() {
     sql -c "SELECT embed_watch('$1', 'embedding', ARRAY['line'])" >/dev/null
-    watched=() of_workers=yes peak_of eval "[ \"\$(sql -c 'SELECT count(*) FROM $1 WHERE embedding IS NULL')\" = 0 ]"
+    watched=()
+    of_workers=yes
+    peak_of is_filled "$1"
 }
+is_filled() { [ "$(sql -c "SELECT count(*) FROM $1 WHERE embedding IS NULL")" = 0 ]; }
 # The worker first, while the long texts are still without vectors.
 short=$(peak_of_worker short) long=$(peak_of_worker queue)
 sql -c 'UPDATE short SET embedding = NULL'
