@@ -329,12 +329,7 @@ impl Column {
 /// # Errors
 /// 42501.
 fn refuse_unless_owner(relation: &Relation) -> Result<()> {
-    if access::is_owner(relation) {
-        return Ok(());
-    }
-    let message = format!("must be owner of table {}", table_name(relation.oid));
-    Err(Report::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message)
-        .detail("To watch a column takes a trigger and an index on its table."))
+    access::refuse_unless_owner(relation, "To watch a column takes a trigger and an index on its table.")
 }
 
 fn changed() -> Report {

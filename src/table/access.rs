@@ -239,6 +239,16 @@ pub fn is_owner(relation: &Relation) -> bool {
     unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), relation.owner) }
 }
 
+/// # Errors
+/// 42501, with `why` as the detail.
+pub fn refuse_unless_owner(relation: &Relation, why: &str) -> Result<()> {
+    if is_owner(relation) {
+        return Ok(());
+    }
+    let message = format!("must be owner of table {}", table_name(relation.oid));
+    Err(Report::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message).detail(why))
+}
+
 /// Becomes the owner of a table, where the current user is allowed to look at these columns of it.
 ///
 /// # Errors

@@ -261,8 +261,7 @@ fn refuse_if_generated(table: Oid, number: i16, hint: &str) -> Result<()> {
     if unsafe { pg_sys::get_attgenerated(table, number) } == 0 {
         return Ok(());
     }
-    // SAFETY: the same; gives a palloc'd string.
-    let name = encoding::to_utf8_lossy(unsafe { CStr::from_ptr(pg_sys::get_attname(table, number, false)) });
+    let name = column_name(table, number);
     let message = format!("column \"{name}\" of relation \"{}\" is generated", table_name(table));
     Err(Report::new(PgSqlErrorCode::ERRCODE_INVALID_COLUMN_REFERENCE, message)
         .detail("PostgreSQL computes it itself, after triggers have run.")
@@ -277,12 +276,17 @@ pub fn refuse_default(table: Oid, embedding: i16) -> Result<()> {
     if !catalog::attribute(table, embedding).is_some_and(|attribute| attribute.has_default) {
         return Ok(());
     }
-    // SAFETY: a lookup of a column that exists; gives a palloc'd string.
-    let name = encoding::to_utf8_lossy(unsafe { CStr::from_ptr(pg_sys::get_attname(table, embedding, false)) });
+    let name = column_name(table, embedding);
     let message = format!("column \"{name}\" of relation \"{}\" has a default", table_name(table));
     Err(Report::new(PgSqlErrorCode::ERRCODE_INVALID_COLUMN_REFERENCE, message)
         .detail("A row that brings no vector could not be told from one that does, and would keep the default.")
         .hint("ALTER TABLE ... ALTER COLUMN ... DROP DEFAULT."))
+}
+
+/// The name of a column that exists, for messages.
+fn column_name(table: Oid, number: i16) -> String {
+    // SAFETY: a lookup of a column that exists; gives a palloc'd string.
+    encoding::to_utf8_lossy(unsafe { CStr::from_ptr(pg_sys::get_attname(table, number, false)) })
 }
 
 /// The name of a table for messages.

@@ -264,12 +264,7 @@ fn noted<'p>(table: Oid, embedding: &str, processes: &'p [progress::Process]) ->
 /// # Errors
 /// 42501 for who does not own the table: a message may tell what is in a row. 42703 if there is no such column.
 pub fn failures(table: Oid, embedding: &CStr) -> Result<Vec<(Oid, Left)>> {
-    let relation = access::find(table)?;
-    if !access::is_owner(&relation) {
-        let message = format!("must be owner of table {}", table_name(table));
-        return Err(Report::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message)
-            .detail("What went wrong may tell what is in a row."));
-    }
+    access::refuse_unless_owner(&access::find(table)?, "What went wrong may tell what is in a row.")?;
     columns::number(table, embedding)?;
     let (processes, _) = processes()?;
     let noted = noted(table, &encoding::to_utf8_lossy(embedding), &processes);
