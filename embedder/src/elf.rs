@@ -47,23 +47,22 @@ impl Library {
     /// Has the library call `to` for the function `name` of other libraries. Before each place where its address
     /// stands is overwritten, `note` is given the address.
     pub fn redirect(&self, name: &CStr, to: usize, note: impl Fn(usize)) {
-        for (table, size) in [(DT_JMPREL, DT_PLTRELSZ), (DT_RELA, DT_RELASZ)] {
-            for relocation in self.relocations(table, size).unwrap_or_default() {
-                if self.symbol(relocation) == Some(name) {
-                    self.overwrite(self.base + relocation.r_offset as usize, to, &note);
-                }
-            }
-        }
+        self.references(name).for_each(|slot| self.overwrite(slot, to, &note));
     }
 
     /// The address of the function `name` of another library, if this one calls it and the dynamic linker has looked it up.
     pub fn imported(&self, name: &CStr) -> Option<usize> {
+        // SAFETY: a relocation of a loaded library names an aligned word of it.
+        self.references(name).next().map(|slot| unsafe { (slot as *const usize).read() })
+    }
+
+    /// Where the address of the function `name` of other libraries stands.
+    fn references(&self, name: &CStr) -> impl Iterator<Item = usize> {
         let tables = [(DT_JMPREL, DT_PLTRELSZ), (DT_RELA, DT_RELASZ)];
         let relocations =
             tables.into_iter().flat_map(|(table, size)| self.relocations(table, size).unwrap_or_default());
-        let relocation = relocations.into_iter().find(|relocation| self.symbol(relocation) == Some(name))?;
-        // SAFETY: a relocation of a loaded library names an aligned word of it.
-        Some(unsafe { ((self.base + relocation.r_offset as usize) as *const usize).read() })
+        let its = relocations.filter(move |relocation| self.symbol(relocation) == Some(name));
+        its.map(|relocation| self.base + relocation.r_offset as usize)
     }
 
     fn overwrite(&self, slot: usize, to: usize, note: &impl Fn(usize)) {

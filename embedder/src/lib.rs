@@ -21,7 +21,10 @@
 mod batch;
 mod chunk;
 mod compiled;
-#[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg_attr(
+    not(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))),
+    path = "no_elf.rs"
+)]
 mod elf;
 mod error;
 mod exit;

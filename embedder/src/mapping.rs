@@ -20,6 +20,8 @@ use std::sync::{Mutex, PoisonError};
 use memmap2::{MmapMut, MmapOptions};
 use nix::libc::{self, off_t};
 
+use crate::elf::Library;
+
 /// A file that is mapped as a whole.
 pub struct Mapping {
     memory: MmapMut,
@@ -47,16 +49,11 @@ thread_local! {
     static SHARED: RefCell<Option<Place>> = const { RefCell::new(None) };
 }
 
-/// Has the runtime library, in which `address` lies, ask here for what it maps.
-pub fn redirect(address: usize) {
-    #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
-    if let Some(library) = crate::elf::Library::at(address) {
-        let note = |number: usize| move |original| ORIGINALS[number].store(original, Ordering::Relaxed);
-        library.redirect(c"mmap", map as *const () as usize, note(0));
-        library.redirect(c"munmap", unmap as *const () as usize, note(1));
-    }
-    #[cfg(not(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-    let _ = (address, map as Map, unmap as Unmap);
+/// Has the runtime library ask here for what it maps.
+pub fn redirect(runtime: &Library) {
+    let note = |number: usize| move |original| ORIGINALS[number].store(original, Ordering::Relaxed);
+    runtime.redirect(c"mmap", map as *const () as usize, note(0));
+    runtime.redirect(c"munmap", unmap as *const () as usize, note(1));
 }
 
 impl Mapping {

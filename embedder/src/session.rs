@@ -21,6 +21,7 @@ use ort::value::{Outlet, Shape, SymbolicDimensions, Tensor, TensorElementType, T
 
 use crate::Options;
 use crate::compiled::{self, Key, Leased};
+use crate::elf::Library;
 use crate::error::{Error, Result};
 use crate::exit;
 use crate::graph::{self, Attribute, Node};
@@ -135,10 +136,12 @@ fn load(library: &Path) -> Result<&'static Environment> {
         bind(library);
         let builder = ort::init_from(library).map_err(|e| failed(e.to_string()))?;
         // After the library is loaded, before it creates anything.
-        let address = std::ptr::from_ref(ort::api()) as usize;
-        exit::leave_memory_of(address);
-        mapping::redirect(address);
-        shortage::redirect(address);
+        // Where its references cannot be found, all is as it would be without.
+        if let Some(runtime) = Library::at(std::ptr::from_ref(ort::api()) as usize) {
+            exit::redirect(&runtime);
+            mapping::redirect(&runtime);
+            shortage::redirect(&runtime);
+        }
         let environment =
             builder.with_name("pg_embed").with_telemetry(false).build().map_err(|e| failed(e.to_string()))?;
         environment.set_log_level(LogLevel::Error);

@@ -12,6 +12,7 @@ use std::mem;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
+use crate::elf::Library;
 use crate::error::{Error, Result};
 
 /// What is put by: more than a text's tokens, or a micro-batch, takes.
@@ -98,18 +99,12 @@ type Throw = unsafe extern "C-unwind" fn();
 /// The addresses of `posix_memalign` and of what throws `std::bad_alloc`.
 static ORIGINALS: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
 
-/// Has the runtime library, in which `address` lies, be interrupted where it is not given an aligned block.
-pub fn redirect(address: usize) {
-    #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
-    if let Some(library) = crate::elf::Library::at(address)
-        && let Some(throw) = library.imported(c"_ZSt17__throw_bad_allocv")
-    {
-        ORIGINALS[1].store(throw, Ordering::Relaxed);
-        let note = |original| ORIGINALS[0].store(original, Ordering::Relaxed);
-        library.redirect(c"posix_memalign", aligned as *const () as usize, note);
-    }
-    #[cfg(not(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-    let _ = (address, aligned as *const ());
+/// Has the runtime library be interrupted where it is not given an aligned block.
+pub fn redirect(runtime: &Library) {
+    let Some(throw) = runtime.imported(c"_ZSt17__throw_bad_allocv") else { return };
+    ORIGINALS[1].store(throw, Ordering::Relaxed);
+    let note = |original| ORIGINALS[0].store(original, Ordering::Relaxed);
+    runtime.redirect(c"posix_memalign", aligned as *const () as usize, note);
 }
 
 unsafe extern "C-unwind" fn aligned(block: *mut *mut c_void, alignment: usize, size: usize) -> c_int {
