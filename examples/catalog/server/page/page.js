@@ -278,6 +278,15 @@ function firstSentence(text) {
 	return sentence ? sentence[0] : text;
 }
 
+// A short text is in the title.
+function wholeText({ id, description }) {
+	const text = description ?? '';
+	if (text.length <= 60) return null;
+	return element('details', {},
+		element('summary', {}, 'Description', element('span', { className: 'unseen', textContent: ` of no. ${id}` })),
+		element('p', { textContent: text }));
+}
+
 function card(product, i, newest) {
 	const text = product.description ?? '';
 	const title = firstSentence(text);
@@ -290,20 +299,16 @@ function card(product, i, newest) {
 	const like = element('a', { className: 'like', href: address({ like: product.id, filters: wanted().filters }) },
 		'More like this', element('span', { className: 'unseen', textContent: ` (no. ${product.id})` }));
 	like.dataset.go = '';
-	const whole = text.length > 60
-		? element('details', {},
-			element('summary', {}, 'Description', element('span', { className: 'unseen', textContent: ` of no. ${product.id}` })),
-			element('p', { textContent: text }))
-		: null;
 	const made = element('li', { className: 'card' }, picture(product, i < 8), meta,
-		element('h3', { textContent: title || 'Without a description' }), whole, like);
+		element('h3', { textContent: title || 'Without a description' }), wholeText(product), like);
 	made.dataset.id = product.id;
 	return made;
 }
 
 function anchorCard(product) {
 	const text = product.description ?? '';
-	return element('article', {}, picture(product, true), element('p', { textContent: text || 'Without a description' }));
+	return element('article', {}, picture(product, true),
+		element('div', {}, element('h3', { textContent: firstSentence(text) || 'Without a description' }), wholeText(product)));
 }
 
 // --- the SQL
@@ -471,5 +476,11 @@ $('examples').append(...EXAMPLES.map((words) => {
 	link.dataset.go = '';
 	return element('li', {}, link);
 }));
+// On a narrow screen, the first of them stand for all until somebody asks.
+$('examples-more').addEventListener('click', () => {
+	const open = $('examples').classList.toggle('all');
+	$('examples-more').setAttribute('aria-expanded', open);
+	$('examples-more').textContent = open ? 'Fewer examples' : 'More examples';
+});
 
 show();

@@ -218,6 +218,8 @@ async function withBrowser() {
 
 	await check('an example is a link to its search', DESKTOP, async (page) => {
 		await open(page);
+		assert.strictEqual(await page.locator('#examples a:visible').count(), 5);
+		assert.ok(!await page.locator('#examples-more').isVisible(), 'all are there');
 		await page.getByRole('link', { name: 'red sleeveless summer wear' }).click();
 		await settled(page);
 		assert.strictEqual(await title(page), 'Nearest to “red sleeveless summer wear”');
@@ -506,6 +508,32 @@ async function withBrowser() {
 		}
 		assert.strictEqual(await page.getByRole('region', { name: 'More like no. 2' }).count(), 1);
 	});
+
+	await check('on a phone, what was searched for and what is found fit together', { ...PHONE, viewport: { width: 375, height: 740 } },
+		async (page) => {
+			await open(page);
+			const more = page.locator('#examples-more');
+			const examples = page.locator('#examples a:visible');
+			assert.strictEqual(await examples.count(), 2);
+			assert.strictEqual(await more.getAttribute('aria-expanded'), 'false');
+			await more.click();
+			assert.strictEqual(await examples.count(), 5);
+			assert.strictEqual(await more.getAttribute('aria-expanded'), 'true');
+			await noSidewaysScroll(page, 'examples');
+			await more.click();
+			assert.strictEqual(await examples.count(), 2);
+
+			// The dress that others are like: its picture beside the beginning of its text, no taller than that needs.
+			await open(page, '/?like=2');
+			const [picture, heading, article] = await Promise.all(['#anchor .plate', '#anchor h3', '#anchor article']
+				.map((selector) => page.locator(selector).boundingBox()));
+			assert.ok(heading.x >= picture.x + picture.width, 'beside');
+			assert.ok(Math.abs(heading.y - picture.y) < 10, 'from the top on');
+			assert.ok(article.height < 200, `${article.height} pixels high`);
+			assert.ok(await page.locator('.card').first().isVisible());
+			await page.locator('#anchor summary').click();
+			await noSidewaysScroll(page, 'the whole description');
+		});
 
 	await check('a phone of 360 pixels', PHONE, async (page) => {
 		await open(page, '/?q=green+sleeveless+summer+wear');
