@@ -154,6 +154,8 @@ let shown;
 
 async function show({ focus = false, back = false } = {}) {
 	const signal = askOnly(current);
+	// Numbers that are still on their way belong to what was shown before.
+	askOnly($('filters'));
 	const now = wanted();
 	shown = location.search;
 	const { added } = history.state ?? {};
@@ -177,7 +179,7 @@ async function show({ focus = false, back = false } = {}) {
 		settle(now, answer, anchor, added);
 		// It was added once: neither a reload nor the way back says so again.
 		if (added) history.replaceState({ ...history.state, added: undefined }, '');
-		loadFacets();
+		loadFacets(now);
 	} catch (error) {
 		if (error.name === 'AbortError') return;
 		settleNothing();
@@ -194,7 +196,7 @@ async function show({ focus = false, back = false } = {}) {
 	}
 }
 
-function settle(now, { products, found, ran }, anchor, added) {
+function settle(now, { products, found, ran, counted }, anchor, added) {
 	const filtered = Object.keys(now.filters).length > 0;
 	const title = now.like ? `More like no. ${anchor.product.id}` : now.q ? `Nearest to “${now.q}”` : 'The catalogue';
 	$('results-title').textContent = title;
@@ -208,7 +210,7 @@ function settle(now, { products, found, ran }, anchor, added) {
 	const statements = [];
 	if (added) statements.push(['The new dress', added.ran]);
 	if (anchor) statements.push(['The dress itself', anchor.ran]);
-	statements.push([now.like ? 'Dresses like it' : now.q ? 'The search' : 'The catalogue', ran]);
+	statements.push([now.like ? 'Dresses like it' : now.q ? 'The search' : 'The catalogue', ran], ['How many there are', counted]);
 	showSql(statements);
 }
 
@@ -313,7 +315,8 @@ function anchorCard(product) {
 
 // --- the SQL
 
-const WORDS = new RegExp('(\\$\\d+)|\\b(SET|SELECT|FROM|WHERE|AND|EXISTS|ORDER BY|LIMIT|AS|INSERT INTO|VALUES|RETURNING|IS NOT NULL)\\b', 'g');
+const WORDS = new RegExp('(\\$\\d+)|\\b(SET|WITH|SELECT|FROM|LEFT JOIN|USING|WHERE|FILTER|AND|EXISTS|GROUP BY|ORDER BY|DESC|LIMIT|OFFSET|AS|'
+	+ 'INSERT INTO|VALUES|RETURNING|IS NOT NULL)\\b', 'g');
 
 function coloured(sql) {
 	const pre = element('pre');
@@ -339,14 +342,25 @@ function statement([title, ran]) {
 		coloured(text), parameters);
 }
 
+// How long each took.
+let times = [];
+
 function showSql(statements) {
 	$('sql').hidden = false;
-	$('sql-time').textContent = 'in ' + statements.map(([, ran]) => milliseconds(ran)).join(' + ');
-	$('sql-statements').replaceChildren(...statements.map(statement));
+	$('sql-statements').replaceChildren();
+	times = [];
+	addSql(...statements);
 	// A plan that is still on its way belongs to the statement before.
 	askOnly($('plan'));
 	$('plan-text').textContent = '';
 	showPlan();
+}
+
+function addSql(...statements) {
+	$('sql-statements').append(...statements.map(statement));
+	times.push(...statements.map(([, ran]) => ran.ms));
+	const ms = times.reduce((sum, one) => sum + one, 0);
+	$('sql-time').textContent = `(${times.length} statements, ${milliseconds({ ms })})`;
 }
 
 // Only if somebody looks at it.
@@ -366,26 +380,30 @@ $('sql').addEventListener('toggle', showPlan);
 
 // --- filters
 
-let facetsAsked = false;
-
-async function loadFacets() {
-	if (facetsAsked) return;
-	facetsAsked = true;
+// Each number says how many dresses fit it and the other filters.
+async function loadFacets(now) {
+	const { like, filters } = now;
+	const query = new URLSearchParams({ ...like && { like }, ...filters });
+	let answer;
 	try {
-		const { facets } = await ask('/api/facets');
-		$('filters-form').replaceChildren(...facets.map(facet));
+		answer = await ask(`/api/facets?${query}`, { signal: askOnly($('filters')) });
+	} catch {
+		// The dresses are there without them; the next search tries again.
+		return;
+	}
+	const { facets, ran } = answer;
+	if ($('filters-form').children.length === 0) {
+		$('filters-form').append(...facets.map(({ name }) => filterField(name)));
 		$('filters').hidden = facets.length === 0;
 		$('filters').open = matchMedia('(min-width: 64rem)').matches;
 		markFilters(wanted());
-	} catch {
-		// The dresses are there without them; the next search tries again.
-		facetsAsked = false;
 	}
+	for (const { name, values } of facets) fill($(`filter-${name}`), values);
+	addSql(['The numbers beside the filters', ran]);
 }
 
-function facet({ name, values }) {
-	const select = element('select', { id: `filter-${name}`, name }, element('option', { value: '', textContent: 'any' }),
-		...values.map(({ value, products }) => element('option', { value, textContent: `${value} (${products})` })));
+function filterField(name) {
+	const select = element('select', { id: `filter-${name}`, name }, element('option', { value: '', textContent: 'any' }));
 	select.addEventListener('change', () => {
 		const now = wanted();
 		// Each arrow key is a change: all in a row are one step.
@@ -394,6 +412,23 @@ function facet({ name, values }) {
 	});
 	const label = element('label', { htmlFor: select.id, textContent: name[0].toUpperCase() + name.slice(1) });
 	return element('div', {}, label, select);
+}
+
+// Options stay the elements that they are: the list may be open. What nothing fits cannot be chosen.
+function fill(select, values) {
+	for (const { value, products } of values) {
+		const option = optionOf(select, value);
+		option.textContent = `${value} (${products})`;
+		option.disabled = products === 0 && value !== select.value;
+	}
+}
+
+function optionOf(select, value) {
+	const there = [...select.options].find((option) => option.value === value);
+	if (there) return there;
+	const made = element('option', { value, textContent: value });
+	select.append(made);
+	return made;
 }
 
 $('filters-form').addEventListener('submit', (event) => event.preventDefault());
@@ -414,9 +449,7 @@ function markFilters(now) {
 	for (const select of $('filters-form').querySelectorAll('select')) {
 		const value = filters[select.name] ?? '';
 		// An address may ask for a value that no dress has.
-		if (![...select.options].some((option) => option.value === value)) {
-			select.append(element('option', { value, textContent: value }));
-		}
+		optionOf(select, value).disabled = false;
 		select.value = value;
 		select.classList.toggle('set', value !== '');
 	}

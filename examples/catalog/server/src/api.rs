@@ -101,13 +101,15 @@ impl App {
             let far = f64::INFINITY;
             products.sort_by(|a, b| a.distance.unwrap_or(far).total_cmp(&b.distance.unwrap_or(far)));
         }
-        let mut ran = ran(&statement, ms);
-        ran["settings"] = self.database.settings().await?.into();
-        let found: i64 = match self.database.run(&statement::count(wanted)).await?.0.first() {
+        let mut searched = ran(&statement, ms);
+        searched["settings"] = self.database.settings().await?.into();
+        let count = statement::count(wanted);
+        let (rows, ms) = self.database.run(&count).await?;
+        let found: i64 = match rows.first() {
             Some(row) => row.try_get("found").map_err(Failure::from)?,
             None => 0,
         };
-        Ok(json!({ "products": products, "found": found, "ran": ran }))
+        Ok(json!({ "products": products, "found": found, "ran": searched, "counted": ran(&count, ms) }))
     }
 }
 
@@ -180,11 +182,13 @@ async fn add(State(app): Shared, body: Result<Bytes, BytesRejection>) -> Result<
 
 // --- filters
 
-async fn facets(State(app): Shared) -> Answer {
-    let mut statement = statement::facets(true);
+async fn facets(State(app): Shared, pairs: Pairs) -> Answer {
+    let asked = asked(pairs?.0, &["like"])?;
+    let wanted = asked.by(asked.order()?);
+    let mut statement = statement::facets(&wanted);
     let (rows, ms) = match app.database.run(&statement).await {
         Err(failure) if failure.lacks_attributes() => {
-            statement = statement::facets(false);
+            statement = statement::splits(&wanted);
             app.database.run(&statement).await?
         }
         other => other?,
@@ -221,13 +225,7 @@ fn in_order(found: &[(String, Option<String>, i64)]) -> Vec<Value> {
 
 async fn explain(State(app): Shared, pairs: Pairs) -> Answer {
     let asked = asked(pairs?.0, &["q", "like"])?;
-    let order = match (&asked.q, &asked.like) {
-        (Some(_), Some(_)) => return Err(Problem::input("Ask for words or for a product, not for both.")),
-        (Some(q), None) => Order::Words(words(q)?),
-        (None, Some(id)) => Order::Product(id_of(id)?),
-        (None, None) => Order::Id,
-    };
-    let statement = statement::find(&asked.by(order)).explained();
+    let statement = statement::find(&asked.by(asked.order()?)).explained();
     let (rows, ms) = app.database.run(&statement).await?;
     let lines = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>().map_err(Failure::from)?;
     Ok(Json(json!({ "plan": statement::shorten_vectors(&lines.join("\n")), "ran": ran(&statement, ms) })))
@@ -262,6 +260,15 @@ struct Asked {
 }
 
 impl Asked {
+    fn order(&self) -> Result<Order, Problem> {
+        match (&self.q, &self.like) {
+            (Some(_), Some(_)) => Err(Problem::input("Ask for words or for a product, not for both.")),
+            (Some(q), None) => Ok(Order::Words(words(q)?)),
+            (None, Some(id)) => Ok(Order::Product(id_of(id)?)),
+            (None, None) => Ok(Order::Id),
+        }
+    }
+
     fn by(&self, order: Order) -> Find {
         Find { order, split: self.split, attributes: self.attributes.clone(), limit: self.limit }
     }

@@ -148,13 +148,22 @@ pub fn find(find: &Find) -> Statement {
 /// How many products there are of which `find` gives the first.
 pub fn count(find: &Find) -> Statement {
     let mut statement = Statement::default();
-    let own = match &find.order {
-        Order::Product(id) => Some(statement.bind(Value::BigInt(*id))),
-        Order::Words(_) | Order::Id => None,
-    };
+    let own = own(&mut statement, find);
     let conditions = conditions(&mut statement, find, own);
     statement.text = format!("SELECT count(*) AS found\nFROM products{conditions}");
     statement
+}
+
+/// The product that is left out, where there is one.
+fn own(statement: &mut Statement, find: &Find) -> Option<String> {
+    match &find.order {
+        Order::Product(id) => Some(statement.bind(Value::BigInt(*id))),
+        Order::Words(_) | Order::Id => None,
+    }
+}
+
+fn object(attributes: &[(&'static str, String)]) -> Map<String, Json> {
+    attributes.iter().map(|(name, value)| ((*name).to_owned(), Json::String(value.clone()))).collect()
 }
 
 /// The lines from WHERE on; `own` is the product that is left out.
@@ -165,8 +174,7 @@ fn conditions(statement: &mut Statement, find: &Find, own: Option<String>) -> St
         conditions.push(format!("split = {split}"));
     }
     if !find.attributes.is_empty() {
-        let wanted = find.attributes.iter().map(|(name, value)| ((*name).to_owned(), Json::String(value.clone())));
-        let wanted = statement.bind(Value::Object(Json::Object(wanted.collect::<Map<_, _>>())));
+        let wanted = statement.bind(Value::Object(Json::Object(object(&find.attributes))));
         conditions.push(format!(
             "EXISTS (\n    SELECT FROM product_attributes AS a\n    WHERE a.url = products.url AND a.attributes @> {wanted})"
         ));
@@ -200,29 +208,45 @@ pub fn add(description: String, url: Option<String>) -> Statement {
     statement
 }
 
-const SPLITS: &str = "SELECT 'split' AS facet, split::text AS value, count(*) AS products\n\
-     FROM products\n\
-     WHERE split IS NOT NULL\n\
-     GROUP BY split";
-
-/// What there is to filter by. The table of attributes may be missing.
-pub fn facets(with_attributes: bool) -> Statement {
+/// What there is to filter by: each value of the catalogue with the number of products that fit it and the filters of the
+/// other facets. Of `find`, the order says which product is left out.
+pub fn facets(find: &Find) -> Statement {
     let mut statement = Statement::default();
-    if with_attributes {
-        let facets = statement.bind(Value::Texts(FACETS.to_vec()));
-        statement.text = format!(
-            "{SPLITS}\n\
-             UNION ALL\n\
-             SELECT a.key, a.value, count(*)\n\
-             FROM products JOIN product_attributes USING (url),\n    \
-                 jsonb_each_text(attributes) AS a\n\
-             WHERE a.key = ANY ({facets})\n\
-             GROUP BY a.key, a.value\n\
-             ORDER BY facet, products DESC, value"
-        );
-    } else {
-        statement.text = format!("{SPLITS}\nORDER BY facet, products DESC, value");
+    let names = statement.bind(Value::Texts(["split"].into_iter().chain(FACETS).collect()));
+    let mut wanted = object(&find.attributes);
+    if let Some(split) = find.split {
+        wanted.insert("split".to_owned(), split.into());
     }
+    let wanted = statement.bind(Value::Object(Json::Object(wanted)));
+    let own = own(&mut statement, find).map(|id| format!("\n    WHERE id <> {id}")).unwrap_or_default();
+    // OFFSET 0 keeps the planner from putting the expressions in place of their names, and computing them once for each pair.
+    statement.text = format!(
+        "SELECT facet, attributes ->> facet AS value,\n    \
+             count(*) FILTER (WHERE attributes @> others) AS products\n\
+         FROM (\n    \
+             SELECT coalesce(attributes, '{{}}') || jsonb_build_object('split', split) AS attributes\n    \
+             FROM products LEFT JOIN product_attributes USING (url){own}\n    \
+             OFFSET 0) AS p, (\n    \
+             SELECT facet, {wanted} - facet AS others\n    \
+             FROM unnest({names}) AS facet\n    \
+             OFFSET 0) AS f\n\
+         WHERE attributes ->> facet IS NOT NULL\n\
+         GROUP BY facet, attributes ->> facet\n\
+         ORDER BY facet, count(*) DESC, value"
+    );
+    statement
+}
+
+/// The same where the table of attributes is missing. The only facet has no others.
+pub fn splits(find: &Find) -> Statement {
+    let mut statement = Statement::default();
+    let own = own(&mut statement, find).map(|id| format!("\n  AND id <> {id}")).unwrap_or_default();
+    statement.text = format!(
+        "SELECT 'split' AS facet, split::text AS value, count(*) AS products\n\
+         FROM products\n\
+         WHERE split IS NOT NULL{own}\n\
+         GROUP BY split"
+    );
     statement
 }
 
@@ -331,10 +355,11 @@ mod tests {
         let statements = [
             find(&Find { attributes: vec![("fabric", hostile.to_owned())], ..by(Order::Words(hostile.to_owned())) }),
             add(hostile.to_owned(), Some(hostile.to_owned())),
+            facets(&Find { attributes: vec![("fabric", hostile.to_owned())], ..by(Order::Id) }),
         ];
         for statement in statements {
             assert!(!statement.text.contains("DROP"), "{}", statement.text);
-            assert!(statement.shown().iter().any(|p| p.value == hostile));
+            assert!(statement.shown().iter().any(|p| p.value.contains(hostile)));
         }
     }
 
@@ -344,13 +369,44 @@ mod tests {
     }
 
     #[test]
-    fn facets_leave_a_missing_table_alone() {
-        assert!(!facets(false).text.contains("product_attributes"));
-        assert!(facets(false).values.is_empty());
+    fn facets_are_counted_with_the_filters_of_the_others() {
+        let filters = Find { split: Some(3), attributes: vec![("sleeves", "long".to_owned())], ..by(Order::Id) };
+        let statement = facets(&filters);
         assert_eq!(
-            parameters(&facets(true))[0],
-            parameter("$1", "text[]", "{colour,sleeves,neckline,length,fit,fabric,pattern,occasion}")
+            statement.text,
+            "SELECT facet, attributes ->> facet AS value,\n    \
+                 count(*) FILTER (WHERE attributes @> others) AS products\n\
+             FROM (\n    \
+                 SELECT coalesce(attributes, '{}') || jsonb_build_object('split', split) AS attributes\n    \
+                 FROM products LEFT JOIN product_attributes USING (url)\n    \
+                 OFFSET 0) AS p, (\n    \
+                 SELECT facet, $2 - facet AS others\n    \
+                 FROM unnest($1) AS facet\n    \
+                 OFFSET 0) AS f\n\
+             WHERE attributes ->> facet IS NOT NULL\n\
+             GROUP BY facet, attributes ->> facet\n\
+             ORDER BY facet, count(*) DESC, value"
         );
+        assert_eq!(
+            parameters(&statement),
+            [
+                parameter("$1", "text[]", "{split,colour,sleeves,neckline,length,fit,fabric,pattern,occasion}"),
+                parameter("$2", "jsonb", r#"{"sleeves":"long","split":3}"#),
+            ]
+        );
+        // The text is the same whatever is filtered; only a product that others are compared with is left out.
+        assert_eq!(facets(&by(Order::Words("gown".to_owned()))).text, statement.text);
+        let like = facets(&Find { order: Order::Product(7), ..filters });
+        assert!(like.text.contains("USING (url)\n    WHERE id <> $3\n    OFFSET 0"), "{}", like.text);
+        assert_eq!(parameters(&like)[2], parameter("$3", "int8", "7"));
+    }
+
+    #[test]
+    fn facets_leave_a_missing_table_alone() {
+        let statement = splits(&Find { attributes: vec![("colour", "red".to_owned())], ..by(Order::Product(7)) });
+        assert!(!statement.text.contains("product_attributes"));
+        assert!(statement.text.contains("WHERE split IS NOT NULL\n  AND id <> $1\nGROUP BY"), "{}", statement.text);
+        assert_eq!(statement.values.len(), 1);
     }
 
     #[test]

@@ -16,6 +16,7 @@ const { chromium } = require('playwright-core');
 
 const BASE = new URL(process.argv[2]);
 const TRUTH = JSON.parse(fs.readFileSync(path.join(__dirname, '../../../sample.attributes.json'), 'utf8'));
+const FACETS = ['colour', 'sleeves', 'neckline', 'length', 'fit', 'fabric', 'pattern', 'occasion'];
 const HOSTILE = '\'; DROP TABLE products; --<img src=x onerror=alert(1)>';
 const GREEN = 'green sleeveless summer wear';
 const DESKTOP = { viewport: { width: 1280, height: 900 } };
@@ -229,12 +230,17 @@ async function withBrowser() {
 	await check('the SQL, its parameters, its time and its plan are shown', DESKTOP, async (page) => {
 		await open(page, '/?q=red+gown&colour=red&split=3');
 		const summary = page.locator('#sql > summary');
-		assert.match(await summary.textContent(), /^The SQL that ran in [\d.]+ ms$/);
+		// The search, how many there are, and the numbers beside the filters.
+		await page.waitForFunction(() => document.querySelectorAll('#sql-statements section').length === 3);
+		assert.match(await summary.textContent(), /^The SQL that ran \(3 statements, [\d.]+ ms\)$/);
 		await summary.click();
-		const shown = page.locator('#sql-statements');
+		const [shown, counted, numbers] = await page.locator('#sql-statements section').all();
 		assert.match(await shown.locator('pre').textContent(),
 			/^SET hnsw.ef_search = '100';\nSET hnsw.iterative_scan = 'strict_order';\nSELECT id[\s\S]+WHERE split = \$2\s+AND EXISTS[\s\S]+ORDER BY descriptions_embeddings <-> embed_text\(\$1\)\nLIMIT \$4$/);
 		assert.deepStrictEqual(await shown.locator('dd').allTextContents(), ['red gown', '3', '{"colour":"red"}', '24']);
+		assert.match(await counted.locator('pre').textContent(), /^SELECT count\(\*\) AS found\nFROM products\nWHERE split = \$1/);
+		assert.match(await numbers.locator('pre').textContent(), /^SELECT facet, attributes ->> facet AS value/);
+		assert.strictEqual(await numbers.locator('dd').nth(1).textContent(), '{"colour":"red","split":3}');
 		await page.locator('#plan > summary').click();
 		await page.waitForFunction(() => document.getElementById('plan-text').textContent !== '');
 		const plan = await page.locator('#plan-text').textContent();
@@ -265,9 +271,9 @@ async function withBrowser() {
 		assert.strictEqual(await page.evaluate(() => document.activeElement.name), 'sleeves', 'the focus stays');
 
 		await page.goBack();
-		await page.waitForFunction(() => document.querySelector('select[name="sleeves"]').value === '');
+		await page.waitForFunction(() => document.querySelector('#filter-sleeves').value === '');
 		await settled(page);
-		assert.strictEqual(await page.getByLabel('Colour', { exact: true }).inputValue(), 'red');
+		assert.strictEqual(await page.locator('#filter-colour').inputValue(), 'red');
 		assert.ok((await cards(page)).every(({ id }) => TRUTH[id - 1].colour === 'red'));
 
 		await page.getByRole('button', { name: 'Clear the filters' }).click();
@@ -279,15 +285,56 @@ async function withBrowser() {
 
 		// A chip takes its filter off; choices in a row within a filter are one step.
 		await filter(page, 'Colour', 'red');
-		await filter(page, 'Colour', 'green');
+		await filter(page, 'Colour', 'blue');
 		await page.locator('#chips a').first().click();
 		await settled(page);
-		assert.deepStrictEqual(await page.locator('#chips li').allTextContents(), ['Without colour: green ×']);
+		assert.deepStrictEqual(await page.locator('#chips li').allTextContents(), ['Without colour: blue ×']);
 		await page.goBack();
 		await page.goBack();
-		await page.waitForFunction(() => document.querySelector('select[name="colour"]').value === '');
+		await page.waitForFunction(() => document.querySelector('#filter-colour').value === '');
 		await settled(page);
 		assert.match(page.url(), /\?q=gown&split=7$/);
+	});
+
+	await check('the numbers beside a filter follow the other filters', DESKTOP, async (page) => {
+		// As the page shows them: of each facet, its values with their numbers.
+		const expected = (filters) => Object.fromEntries(FACETS.map((facet) => {
+			const fits = (dress) => Object.entries(filters).every(([name, value]) => name === facet || dress[name] === value);
+			const values = [...new Set(TRUTH.map((dress) => dress[facet]))].sort();
+			return [facet, values.map((value) => `${value} (${TRUTH.filter((dress) => dress[facet] === value && fits(dress)).length})`)];
+		}));
+		const numbers = async (filters) => {
+			await page.waitForFunction(() => document.querySelectorAll('#sql-statements section').length === 3);
+			const found = await page.locator('#filters select:not(#filter-split)').evaluateAll((selects) => Object.fromEntries(
+				selects.map(({ name, options }) => [name, [...options].slice(1).map(({ textContent }) => textContent).sort()])));
+			assert.deepStrictEqual(found, expected(filters));
+		};
+		const options = (name, of) => page.locator(`#filter-${name} option${of}`).allTextContents();
+
+		await open(page, '/?q=gown');
+		await numbers({});
+		assert.deepStrictEqual(await page.locator('#filters option:disabled').count(), 0);
+		await filter(page, 'Sleeves', 'short');
+		await numbers({ sleeves: 'short' });
+		await filter(page, 'Colour', 'orange');
+		await numbers({ sleeves: 'short', colour: 'orange' });
+		// What would find nothing cannot be chosen.
+		const none = await options('fabric', ':disabled');
+		assert.ok(none.length > 0 && none.every((text) => text.endsWith(' (0)')), `disabled: ${none}`);
+		assert.ok((await options('fabric', ':enabled')).every((text) => !text.endsWith(' (0)')));
+		// A number is what its choice finds.
+		const some = (await options('fabric', ':enabled'))[1];
+		await filter(page, 'Fabric', some.replace(/ \(.*/, ''));
+		assert.strictEqual((await cards(page)).length, Number(/\((\d+)\)$/.exec(some)[1]));
+		await page.getByRole('button', { name: 'Clear the filters' }).click();
+		await settled(page);
+		await numbers({});
+
+		// A dress is not like itself, and is not counted.
+		await open(page, '/?like=1');
+		await page.waitForFunction(() => document.querySelectorAll('#sql-statements section').length === 4);
+		const { colour } = TRUTH[0];
+		assert.ok((await options('colour', '')).includes(`${colour} (${TRUTH.filter((dress) => dress.colour === colour).length - 1})`));
 	});
 
 	await check('filters that nothing fits', DESKTOP, async (page) => {
