@@ -187,6 +187,9 @@ is($ended, 0, 'browser: the test came to its end');
 is($node->safe_psql('postgres', q{
 	SELECT count(*) FROM products WHERE descriptions_embeddings IS DISTINCT FROM embed_text(description) AND id > 208}),
 	'0', 'each new dress has the vector of its description');
+is($node->safe_psql('postgres', q{
+	SELECT count(*), min(attributes::text) FROM product_attributes JOIN products USING (url) WHERE url LIKE 'urn:uuid:%'}),
+	'1|{"colour": "orange", "sleeves": "long"}', 'and the attributes that it was given');
 
 stop_server($handle, 'TERM');
 unlike(slurp_file("$scratch/server.log"), qr/panicked/, 'the server never panicked');

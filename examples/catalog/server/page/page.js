@@ -398,27 +398,39 @@ async function loadFacets(now) {
 		$('filters').open = matchMedia('(min-width: 64rem)').matches;
 		markFilters(wanted());
 	}
+	const attributes = facets.filter(({ name }) => name !== 'split');
+	if ($('attributes-fields').children.length === 0) {
+		$('attributes-fields').append(...attributes.map(({ name }) => field(`add-${name}`, name, 'none')));
+		$('add-attributes').hidden = attributes.length === 0;
+	}
 	for (const { name, values } of facets) fill($(`filter-${name}`), values);
+	for (const { name, values } of attributes) fill($(`add-${name}`), values.map(({ value }) => ({ value })));
 	addSql(['The numbers beside the filters', ran]);
 }
 
+function field(id, name, nothing) {
+	const select = element('select', { id, name }, element('option', { value: '', textContent: nothing }));
+	const label = element('label', { htmlFor: id, textContent: name[0].toUpperCase() + name.slice(1) });
+	return element('div', {}, label, select);
+}
+
 function filterField(name) {
-	const select = element('select', { id: `filter-${name}`, name }, element('option', { value: '', textContent: 'any' }));
+	const made = field(`filter-${name}`, name, 'any');
+	const select = made.querySelector('select');
 	select.addEventListener('change', () => {
 		const now = wanted();
 		// Each arrow key is a change: all in a row are one step.
 		go(address({ ...now, filters: { ...now.filters, [name]: select.value }, show: STEP }),
 			{ state: { filter: name }, replaces: history.state?.filter === name });
 	});
-	const label = element('label', { htmlFor: select.id, textContent: name[0].toUpperCase() + name.slice(1) });
-	return element('div', {}, label, select);
+	return made;
 }
 
 // Options stay the elements that they are: the list may be open. What nothing fits cannot be chosen.
 function fill(select, values) {
 	for (const { value, products } of values) {
 		const option = optionOf(select, value);
-		option.textContent = `${value} (${products})`;
+		option.textContent = products === undefined ? value : `${value} (${products})`;
 		option.disabled = products === 0 && value !== select.value;
 	}
 }
@@ -474,18 +486,20 @@ $('add-form').addEventListener('submit', async (event) => {
 	const send = event.submitter ?? $('add-form').querySelector('[type="submit"]');
 	const description = $('add-description').value.trim();
 	const url = $('add-url').value.trim();
+	const chosen = [...$('attributes-fields').querySelectorAll('select')].filter(({ value }) => value !== '');
+	const attributes = Object.fromEntries(chosen.map(({ name, value }) => [name, value]));
 	cleanAdd();
 	send.disabled = true;
 	try {
 		const added = await ask('/api/products', {
 			method: 'POST',
 			headers: { 'Content-Type': 'application/json' },
-			body: JSON.stringify(url ? { description, url } : { description }),
+			body: JSON.stringify({ description, ...url && { url }, attributes }),
 		});
 		$('add').close();
 		$('add-form').reset();
 		const { product: { id }, ran } = added;
-		go(address({ q: description }), { state: { added: { id, ran, sentence: said(added) } }, focus: true });
+		go(address({ q: description }), { state: { added: { id, ran, sentence: said(added, chosen.length) } }, focus: true });
 	} catch (error) {
 		const field = error.field === 'url' ? $('add-url') : $('add-description');
 		field.setAttribute('aria-invalid', 'true');
@@ -496,10 +510,11 @@ $('add-form').addEventListener('submit', async (event) => {
 	}
 });
 
-function said({ product, embedded, tokens, ran }) {
+function said({ product, embedded, tokens, ran }, attributes) {
 	if (!embedded) return `Dress no. ${product.id} was added, but no trigger gave it a vector, so no search finds it.`;
 	const cut = tokens > MOST_TOKENS ? ` The first ${MOST_TOKENS} of its ${tokens} tokens are in its vector.` : '';
-	return `Dress no. ${product.id} was added and embedded in ${milliseconds(ran)}. Filters leave it out: it has no attributes.${cut}`;
+	const without = attributes === 0 && !$('add-attributes').hidden ? ' It was given no attributes for filters to find.' : '';
+	return `Dress no. ${product.id} was added and embedded in ${milliseconds(ran)}.${without}${cut}`;
 }
 
 // ---

@@ -1,5 +1,6 @@
 //! The endpoints. Each runs one statement and says which it was.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -152,6 +153,8 @@ async fn product(State(app): Shared, Path(id): Path<String>) -> Answer {
 struct New {
     description: String,
     url: Option<String>,
+    #[serde(default)]
+    attributes: BTreeMap<String, String>,
 }
 
 async fn add(State(app): Shared, body: Result<Bytes, BytesRejection>) -> Result<(StatusCode, Json<Value>), Problem> {
@@ -160,12 +163,20 @@ async fn add(State(app): Shared, body: Result<Bytes, BytesRejection>) -> Result<
         _ => Problem::input("What was sent did not arrive in full.").with_detail(rejection.body_text()),
     })?;
     let new: New = serde_json::from_slice(&body).map_err(|error| {
-        Problem::input("What was sent is no product: a JSON object with a description and perhaps a url.")
-            .with_detail(error.to_string())
+        Problem::input(
+            "What was sent is no product: a JSON object with a description, and perhaps a url and attributes.",
+        )
+        .with_detail(error.to_string())
     })?;
-    let (description, url) = checked(&new)?;
-    let statement = statement::add(description, url);
-    let (rows, ms) = app.database.run(&statement).await?;
+    let statement = statement::add(checked(&new)?);
+    let (rows, ms) = app.database.run(&statement).await.map_err(|failure| {
+        if failure.has_attributes() {
+            let sentence = "A dress with this picture has attributes already: give another picture, or no attributes.";
+            Problem::new(StatusCode::CONFLICT, sentence).about("url")
+        } else {
+            failure.into()
+        }
+    })?;
     let row = rows.first().ok_or_else(|| {
         Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -311,8 +322,12 @@ fn asked(pairs: Vec<(String, String)>, also: &[&str]) -> Result<Asked, Problem> 
             },
         }
     }
-    asked.attributes.sort_by_key(|(name, _)| FACETS.iter().position(|facet| facet == name));
+    sort(&mut asked.attributes);
     Ok(asked)
+}
+
+fn sort(attributes: &mut [(&'static str, String)]) {
+    attributes.sort_by_key(|(name, _)| FACETS.iter().position(|facet| facet == name));
 }
 
 fn too_long(what: &str) -> String {
@@ -338,7 +353,7 @@ fn words(q: &str) -> Result<String, Problem> {
     }
 }
 
-fn checked(new: &New) -> Result<(String, Option<String>), Problem> {
+fn checked(new: &New) -> Result<statement::New, Problem> {
     let description = text(&new.description, "description")?;
     if description.is_empty() {
         return Err(Problem::input("A product needs a description: a few words are enough."));
@@ -350,7 +365,21 @@ fn checked(new: &New) -> Result<(String, Option<String>), Problem> {
             Problem::input("A picture's address starts with https:// or http:// and has no spaces.").about("url")
         );
     }
-    Ok((description.to_owned(), (!url.is_empty()).then(|| url.to_owned())))
+    let mut attributes = Vec::new();
+    for (name, value) in &new.attributes {
+        let facet = FACETS.iter().find(|facet| **facet == name.as_str());
+        let facet = facet.ok_or_else(|| Problem::input("There is no such attribute."))?;
+        match text(value, "attribute")? {
+            "" => return Err(Problem::input("An attribute has a value, or is left out.")),
+            value => attributes.push((*facet, value.to_owned())),
+        }
+    }
+    sort(&mut attributes);
+    Ok(statement::New {
+        description: description.to_owned(),
+        url: (!url.is_empty()).then(|| url.to_owned()),
+        attributes,
+    })
 }
 
 fn id_of(id: &str) -> Result<i64, Problem> {
@@ -370,7 +399,7 @@ mod tests {
     }
 
     fn new(description: &str, url: Option<&str>) -> New {
-        New { description: description.to_owned(), url: url.map(str::to_owned) }
+        New { description: description.to_owned(), url: url.map(str::to_owned), attributes: BTreeMap::new() }
     }
 
     #[test]
@@ -409,14 +438,26 @@ mod tests {
 
     #[test]
     fn a_product_is_checked() {
-        assert_eq!(checked(&new(" a dress ", Some(" "))).unwrap(), ("a dress".to_owned(), None));
+        let plain = checked(&new(" a dress ", Some(" "))).unwrap();
+        assert_eq!((plain.description.as_str(), plain.url, plain.attributes), ("a dress", None, Vec::new()));
         assert_eq!(
-            checked(&new("a dress", Some("https://x.example/1.jpg"))).unwrap().1.as_deref(),
+            checked(&new("a dress", Some("https://x.example/1.jpg"))).unwrap().url.as_deref(),
             Some("https://x.example/1.jpg")
         );
-        assert!(checked(&new("\n", None)).unwrap_err().sentence().contains("needs a description"));
-        assert!(checked(&new("a", Some("javascript:alert(1)"))).unwrap_err().sentence().contains("https://"));
-        assert!(checked(&new("a\0", None)).unwrap_err().sentence().contains("cannot store"));
+        let refused = |new: &New| checked(new).err().map(|problem| problem.sentence().to_owned()).unwrap_or_default();
+        assert!(refused(&new("\n", None)).contains("needs a description"));
+        assert!(refused(&new("a", Some("javascript:alert(1)"))).contains("https://"));
+        assert!(refused(&new("a\0", None)).contains("cannot store"));
+
+        let with =
+            |list: &[(&str, &str)]| New { attributes: pairs(list).into_iter().collect(), ..new("a dress", None) };
+        assert_eq!(
+            checked(&with(&[("sleeves", "long"), ("colour", " red ")])).unwrap().attributes,
+            [("colour", "red".to_owned()), ("sleeves", "long".to_owned())]
+        );
+        assert!(refused(&with(&[("size", "L")])).contains("no such attribute"));
+        assert!(refused(&with(&[("colour", " ")])).contains("left out"));
+        assert!(refused(&with(&[("colour", "\0")])).contains("cannot store"));
     }
 
     #[test]

@@ -121,6 +121,11 @@ impl Failure {
         Failure { code: None, detail: detail.into() }
     }
 
+    /// The attributes of this url are there already.
+    pub fn has_attributes(&self) -> bool {
+        self.code == Some(SqlState::UNIQUE_VIOLATION) && self.detail.contains("product_attributes")
+    }
+
     pub fn lacks_attributes(&self) -> bool {
         self.code == Some(SqlState::UNDEFINED_TABLE) && self.detail.contains("product_attributes")
     }

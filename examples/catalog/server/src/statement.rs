@@ -193,18 +193,38 @@ pub fn product(id: i64) -> Statement {
     statement
 }
 
-/// The vector is not mentioned: the table's trigger makes it, and RETURNING says whether it did.
-pub fn add(description: String, url: Option<String>) -> Statement {
+/// A product that is not there yet.
+pub struct New {
+    pub description: String,
+    pub url: Option<String>,
+    pub attributes: Vec<(&'static str, String)>,
+}
+
+/// The vector is not mentioned: the table's trigger makes it, and RETURNING says whether it did. Attributes belong to a url,
+/// so with them a product without one gets a name in its place.
+pub fn add(new: New) -> Statement {
+    const RETURNING: &str = "RETURNING id, description, url, split,\n    \
+         descriptions_embeddings IS NOT NULL AS embedded,\n    \
+         embed_token_count(description) AS tokens";
     let mut statement = Statement::default();
-    let description = statement.bind(Value::Text(description));
-    let url = statement.bind(Value::OptionalText(url));
-    statement.text = format!(
-        "INSERT INTO products (description, url)\n\
-         VALUES ({description}, {url})\n\
-         RETURNING id, description, url, split,\n    \
-             descriptions_embeddings IS NOT NULL AS embedded,\n    \
-             embed_token_count(description) AS tokens"
-    );
+    let description = statement.bind(Value::Text(new.description));
+    let url = statement.bind(Value::OptionalText(new.url));
+    statement.text = if new.attributes.is_empty() {
+        format!("INSERT INTO products (description, url)\nVALUES ({description}, {url})\n{RETURNING}")
+    } else {
+        let attributes = statement.bind(Value::Object(Json::Object(object(&new.attributes))));
+        format!(
+            "WITH named AS (\n    \
+                 SELECT coalesce({url}, 'urn:uuid:' || gen_random_uuid()) AS url\n\
+             ), attributed AS (\n    \
+                 INSERT INTO product_attributes (url, attributes)\n    \
+                 SELECT url, {attributes} FROM named\n\
+             )\n\
+             INSERT INTO products (description, url)\n\
+             SELECT {description}, url FROM named\n\
+             {RETURNING}"
+        )
+    };
     statement
 }
 
@@ -285,6 +305,10 @@ mod tests {
         Find { order, split: None, attributes: Vec::new(), limit: 3 }
     }
 
+    fn new(description: &str, url: Option<&str>) -> New {
+        New { description: description.to_owned(), url: url.map(str::to_owned), attributes: Vec::new() }
+    }
+
     fn parameters(statement: &Statement) -> Vec<(String, String, String)> {
         statement.shown().into_iter().map(|p| (p.name, p.of_type, p.value)).collect()
     }
@@ -354,7 +378,7 @@ mod tests {
         let hostile = "'; DROP TABLE products; --<img src=x onerror=alert(1)>";
         let statements = [
             find(&Find { attributes: vec![("fabric", hostile.to_owned())], ..by(Order::Words(hostile.to_owned())) }),
-            add(hostile.to_owned(), Some(hostile.to_owned())),
+            add(New { attributes: vec![("fabric", hostile.to_owned())], ..new(hostile, Some(hostile)) }),
             facets(&Find { attributes: vec![("fabric", hostile.to_owned())], ..by(Order::Id) }),
         ];
         for statement in statements {
@@ -365,7 +389,28 @@ mod tests {
 
     #[test]
     fn a_missing_url_is_null() {
-        assert_eq!(parameters(&add("a dress".to_owned(), None))[1], parameter("$2", "text", "NULL"));
+        assert_eq!(parameters(&add(new("a dress", None)))[1], parameter("$2", "text", "NULL"));
+    }
+
+    #[test]
+    fn attributes_are_written_by_the_same_statement() {
+        assert!(!add(new("a dress", None)).text.contains("product_attributes"));
+        let statement = add(New { attributes: vec![("colour", "red".to_owned())], ..new("a dress", None) });
+        assert_eq!(
+            statement.text,
+            "WITH named AS (\n    \
+                 SELECT coalesce($2, 'urn:uuid:' || gen_random_uuid()) AS url\n\
+             ), attributed AS (\n    \
+                 INSERT INTO product_attributes (url, attributes)\n    \
+                 SELECT url, $3 FROM named\n\
+             )\n\
+             INSERT INTO products (description, url)\n\
+             SELECT $1, url FROM named\n\
+             RETURNING id, description, url, split,\n    \
+                 descriptions_embeddings IS NOT NULL AS embedded,\n    \
+                 embed_token_count(description) AS tokens"
+        );
+        assert_eq!(parameters(&statement)[2], parameter("$3", "jsonb", r#"{"colour":"red"}"#));
     }
 
     #[test]

@@ -87,16 +87,18 @@ async function filter(page, label, value) {
 	const filters = page.locator('#filters');
 	await filters.waitFor();
 	if (!await filters.evaluate((details) => details.open)) await filters.locator('summary').click();
-	const select = page.getByLabel(label, { exact: true });
+	const select = filters.getByLabel(label, { exact: true });
 	await select.focus();
 	await select.selectOption(value);
 	await settled(page);
 }
 
-async function add(page, description, url) {
+async function add(page, description, { url, attributes = {} } = {}) {
 	await page.getByRole('button', { name: 'Add a dress' }).click();
 	await page.getByLabel('Description').fill(description);
 	if (url !== undefined) await page.getByLabel('Address of a picture').fill(url);
+	const given = page.getByRole('group', { name: 'Attributes' });
+	for (const [label, value] of Object.entries(attributes)) await given.getByLabel(label).selectOption(value);
 	await page.getByRole('button', { name: 'Add', exact: true }).click();
 }
 
@@ -379,14 +381,14 @@ async function withBrowser() {
 	await check('a new dress is found at once', DESKTOP, async (page) => {
 		await open(page);
 		await add(page, 'A cape of violet feathers over a mirror-bright jumpsuit. Made for the stage.',
-			'https://catalog.example/dresses/0005.svg');
+			{ url: 'https://catalog.example/dresses/0005.svg' });
 		await added(page);
 		const [first] = await cards(page);
 		assert.ok(first.id > TRUTH.length);
 		assert.strictEqual(first.title, 'A cape of violet feathers over a mirror-bright jumpsuit.');
 		assert.strictEqual(first.distance, 0);
 		assert.match(first.text, /New/);
-		assert.match(await status(page), new RegExp(`^Dress no\\. ${first.id} was added and embedded in [\\d.]+ ms\\.`));
+		assert.match(await status(page), new RegExp(`^Dress no\\. ${first.id} was added and embedded in [\\d.]+ ms\\. It was given no attributes`));
 		assert.strictEqual(await focused(page), 'results-title');
 		assert.ok((await widths(page))[0] > 0, 'its picture');
 		await page.locator('#sql > summary').click();
@@ -398,6 +400,60 @@ async function withBrowser() {
 		await open(page);
 		await search(page, 'something with feathers for a performance');
 		assert.strictEqual((await cards(page))[0].id, first.id, 'by other words');
+	});
+
+	await check('filters find a new dress by the attributes that it was given', DESKTOP, async (page) => {
+		await open(page, '/?q=gown');
+		await page.locator('#filters').waitFor();
+		await page.getByRole('button', { name: 'Add a dress' }).click();
+		const given = page.getByRole('group', { name: 'Attributes' });
+		const colours = await given.getByLabel('Colour').locator('option').allTextContents();
+		assert.deepStrictEqual([colours[0], [...colours.slice(1)].sort()],
+			['none', [...new Set(TRUTH.map(({ colour }) => colour))].sort()], 'those that are known');
+		assert.strictEqual(await given.getByLabel('Split').count(), 0);
+		await page.keyboard.press('Escape');
+		await page.locator('#add').waitFor({ state: 'hidden' });
+
+		const text = 'A frock of tinfoil for a parade of robots';
+		await add(page, text, { attributes: { Colour: 'orange', Sleeves: 'long' } });
+		await added(page);
+		assert.match(await status(page), /^Dress no\. \d+ was added and embedded in [\d.]+ ms\. Here it is/);
+		const [{ id }] = await cards(page);
+		await page.locator('#sql > summary').click();
+		assert.match(await page.locator('#sql-statements').textContent(), /INSERT INTO product_attributes/);
+		await filter(page, 'Colour', 'orange');
+		await filter(page, 'Sleeves', 'long');
+		const found = await cards(page);
+		assert.strictEqual(found[0].id, id);
+		assert.strictEqual(found.length, TRUTH.filter(({ colour, sleeves }) => colour === 'orange' && sleeves === 'long').length + 1);
+		await filter(page, 'Colour', 'red');
+		assert.ok((await cards(page)).every((card) => card.id !== id));
+		await page.getByRole('button', { name: 'Add a dress' }).click();
+		assert.strictEqual(await given.getByLabel('Colour').inputValue(), '', 'the next one starts without');
+		await page.keyboard.press('Escape');
+
+		// The attributes of a picture are those of the dress that has it.
+		await add(page, text, { url: 'https://catalog.example/dresses/0005.svg', attributes: { Colour: 'orange' } });
+		await page.locator('#add-problem').getByText('A dress with this picture has attributes already').waitFor();
+		assert.strictEqual(await focused(page), 'add-url');
+		await page.keyboard.press('Escape');
+	});
+
+	await check('without attributes in the catalogue, none can be given', DESKTOP, async (page) => {
+		await page.route('**/api/facets*', (route) => route.fulfill({ json: {
+			facets: [{ name: 'split', values: [{ value: '0', products: 1 }] }],
+			ran: { sql: 'SELECT', parameters: [], ms: 1 },
+		} }));
+		await open(page);
+		await page.locator('#filters').waitFor();
+		assert.strictEqual(await page.locator('#filters select').count(), 1);
+		await page.getByRole('button', { name: 'Add a dress' }).click();
+		assert.ok(await page.getByLabel('Description').isVisible());
+		assert.ok(!await page.locator('#add-attributes').isVisible());
+		await page.keyboard.press('Escape');
+		await add(page, 'A frock that nobody has sorted');
+		await added(page);
+		assert.match(await status(page), / ms\. Here it is/, 'nothing is said of attributes');
 	});
 
 	await check('a hostile text is a text', DESKTOP, async (page) => {
@@ -420,7 +476,7 @@ async function withBrowser() {
 		await open(page, `/?like=${encodeURIComponent(HOSTILE)}`);
 		assert.match(await page.getByRole('alert').textContent(), /no such product/);
 		await open(page, `/?q=x&colour=${encodeURIComponent(HOSTILE)}`);
-		assert.strictEqual(await page.locator('select[name="colour"]').inputValue(), HOSTILE);
+		assert.strictEqual(await page.locator('#filter-colour').inputValue(), HOSTILE);
 		assert.strictEqual(await page.locator('img[src="x"]').count(), 0);
 		assert.strictEqual(await countDresses(), before);
 		await screenshot(page, 'hostile');
@@ -454,7 +510,7 @@ async function withBrowser() {
 	await check('an unreachable picture leaves a placeholder', DESKTOP, async (page) => {
 		await page.route('https://pictures.invalid/**', (route) => route.abort());
 		await open(page);
-		await add(page, 'A dress whose picture has gone', 'https://pictures.invalid/gone.jpg');
+		await add(page, 'A dress whose picture has gone', { url: 'https://pictures.invalid/gone.jpg' });
 		await added(page);
 		await page.locator('.card').first().getByText('No picture').waitFor();
 	});
@@ -608,6 +664,33 @@ async function withBrowser() {
 		assert.match((await cards(page))[0].title, /^w{300}/);
 		await noSidewaysScroll(page, 'a long word');
 	});
+
+	// For whoever looks at them.
+	if (process.env.SCREENSHOTS) {
+		for (const colorScheme of ['light', 'dark']) {
+			for (const width of [375, 1280]) {
+				const options = { viewport: { width, height: width === 375 ? 812 : 900 }, colorScheme };
+				await check(`pictures of ${width} pixels, ${colorScheme}`, options, async (page) => {
+					const shoot = (name) => screenshot(page, `${name}-${width}-${colorScheme}`);
+					await open(page, '/?q=green+sleeveless+summer+wear');
+					await shoot('search');
+					await open(page, '/?like=2');
+					await page.locator('#filters').waitFor();
+					await shoot('like');
+					await open(page, '/?q=gown&sleeves=short&colour=blue');
+					const filters = page.locator('#filters');
+					await filters.waitFor();
+					if (!await filters.evaluate((details) => details.open)) await filters.locator('summary').click();
+					await shoot('filters');
+					await page.locator('#sql > summary').click();
+					await page.evaluate(() => document.getElementById('sql').scrollIntoView());
+					await shoot('sql');
+					await page.getByRole('button', { name: 'Add a dress' }).click();
+					await shoot('add');
+				});
+			}
+		}
+	}
 
 	const schemes = { light: (ground) => ground > 0.8, dark: (ground) => ground < 0.05 };
 	for (const [colorScheme, fits] of Object.entries(schemes)) {
