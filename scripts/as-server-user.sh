@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # as-server-user.sh SCRIPT [ARGS]: runs SCRIPT (a path inside the project) in a temporary copy of
-# README.md, docs/, tests/, examples/ and deps/clients/, with the example's programs in deps/catalog/, and removes the copy
-# afterwards.
+# README.md, CONTRIBUTING.md, Makefile, docs/, scripts/, tests/, examples/ and deps/clients/, with the example's programs in
+# deps/catalog/, and removes the copy afterwards.
 # PostgreSQL refuses to run as root, so root's call becomes one as user postgres; the copy is there
 # because that user may not be able to read the clone. Passes on PG_CONFIG, ROWS, CATALOG, SERVE and BENCH_TEXTS;
 # what SCRIPT puts into the directories SCREENSHOTS and REPORT is copied back.
@@ -38,8 +38,8 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 mkdir -p "$dir/deps/catalog"
-cp "$root/README.md" "$dir/"
-for folder in docs tests deps/clients; do
+cp "$root/README.md" "$root/CONTRIBUTING.md" "$root/Makefile" "$dir/"
+for folder in docs scripts tests deps/clients; do
     [ ! -d "$root/$folder" ] || cp -R "$root/$folder" "$dir/$folder"
 done
 # Without what cargo leaves there, but with the programs.

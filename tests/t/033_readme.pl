@@ -1,4 +1,8 @@
-# What the READMEs show works as it stands there, in that order: the blocks of SQL, and the commands of the examples.
+# What the documentation shows works as it stands there, in that order. Every block has a fence with a language:
+#   sql      run in the page's database
+#   sh       run in the project's directory, with PostgreSQL's own variables leading to that database
+#   console  for a terminal, and not run: it installs, compiles, or needs what the reader has. What it names is there
+#   text     for reading: signatures, output, files
 
 use strict;
 use warnings;
@@ -10,64 +14,142 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $root = "$FindBin::RealBin/../..";
+
+# The blocks of a page as [line, language, text], and what is wrong with them.
+sub blocks
+{
+	my ($content) = @_;
+	my ($number, $block, @blocks, @wrong) = 0;
+	for my $line (split /\n/, $content)
+	{
+		$number++;
+		if ($block && $line eq '```')
+		{
+			push @blocks, $block;
+			$block = undef;
+		}
+		elsif ($block) { $block->[2] .= "$line\n" }
+		elsif ($line =~ /^```(sql|sh|console|text)$/) { $block = [ $number, $1, '' ] }
+		elsif ($line =~ /^\s*(?:```|~~~)(.*)/)
+		{
+			push @wrong, "line $number: not a fence of three backticks with one of the languages: $line";
+			$block = [ $number, 'unknown', '' ];
+		}
+		elsif ($line =~ /^(?: {4}|\t)/) { push @wrong, "line $number: a block without a fence: $line" }
+	}
+	push @wrong, "line $block->[0]: a block without an end" if $block;
+	return (\@blocks, \@wrong);
+}
+
+for my $case (
+	[ "```sql\nSELECT 1;\n```\n", qr/^$/ ],
+	[ "```\nSELECT 1;\n```\n", qr/^line 1: not a fence/ ],
+	[ "```bash\nls\n```\n", qr/^line 1: not a fence/ ],
+	[ "~~~sql\nSELECT 1;\n~~~\n", qr/^line 1: not a fence/ ],
+	[ "- x\n  ```sql\n  SELECT 1;\n  ```\n", qr/^line 2: not a fence/ ],
+	[ "x:\n\n    make\n", qr/^line 3: a block without a fence/ ],
+	[ "\tmake\n", qr/^line 1: a block without a fence/ ],
+	[ "```sh\nls\n", qr/^line 1: a block without an end$/ ])
+{
+	my ($content, $expected) = @$case;
+	my (undef, $wrong) = blocks($content);
+	like(join("\n", @$wrong), $expected, 'recognised: ' . $content =~ s/\n/ | /gr);
+}
+
+# What a block for a terminal names and the project does not have. What the reader has is absolute, or without a slash.
+my $makefile = slurp_file("$root/Makefile");
+my %targets = map { ($_ => 1) } map { split ' ' } $makefile =~ /^([a-z][a-z -]*):/mg;
+
+sub missing
+{
+	my ($commands) = @_;
+	my ($directory, @missing) = ($root);
+	for my $command (split /\n/, $commands =~ s/\\\n//gr)
+	{
+		my @words = split ' ', $command =~ s/(?:^|\s)#.*//r =~ s/^sudo //r;
+		next unless @words;
+		if ($words[0] eq 'cd')
+		{
+			$directory .= "/$words[1]";
+			push @missing, $words[1] unless -d $directory;
+			next;
+		}
+		if ($words[0] eq 'make')
+		{
+			for my $word (@words[ 1 .. $#words ])
+			{
+				my ($variable) = $word =~ /^(\w+)=/;
+				push @missing, "make $word"
+					unless $variable ? $makefile =~ /^(?:export\b.*\b)?$variable\b/m : $targets{$word};
+			}
+			next;
+		}
+		for my $path (grep { m{/} && !m{^/|//} } @words)
+		{
+			# What cargo builds is named as its package.
+			my ($program) = $path =~ m{^target/release/([\w-]+)$};
+			my $there = $program
+				? grep { slurp_file($_) =~ /^name = "$program"$/m } glob "$directory/*/Cargo.toml"
+				: -e "$directory/$path";
+			push @missing, $path unless $there;
+		}
+	}
+	return join ', ', @missing;
+}
+
+is(missing("make deps PG_CONFIG=/x # a word\nsudo make install\nscripts/as-server-user.sh tests/run.sh server\n"),
+	'', 'what is there is found');
+is(missing("make dmeo\nmake demo ROW=1\nscripts/none.sh \\\n    tests/none.sh /absolute a//b\ncd none\ntarget/release/none"),
+	'make dmeo, make ROW=1, scripts/none.sh, tests/none.sh, none, target/release/none', 'what is not there is named');
+
+# The pages. The first makes the extension for itself, and the reference goes on with what it has made.
+
 my $node = start_cluster('readme', conf => "shared_preload_libraries = 'pg_embed'");
 $ENV{PYTHONPATH} = join ':', "$root/deps/clients/python", $ENV{PYTHONPATH} // ();
 $ENV{NODE_PATH} = join ':', "$root/deps/clients/node_modules", '/usr/share/nodejs', $ENV{NODE_PATH} // ();
 
-# The blocks of SQL of a page, with the lines at which they begin.
-sub blocks
-{
-	my ($file) = @_;
-	my ($number, @blocks, $block) = 0;
-	for my $line (split /\n/, slurp_file($file))
-	{
-		$number++;
-		if ($line =~ /^```/)
-		{
-			push @blocks, $block if $block && $line eq '```';
-			$block = $line eq '```sql' ? [ $number, '' ] : undef;
-		}
-		elsif ($block) { $block->[1] .= "$line\n" }
-	}
-	return @blocks;
-}
+$node->safe_psql('postgres', "CREATE DATABASE $_") for 'reader', 'examples_catalog', 'examples_clients';
+$node->safe_psql($_, 'CREATE EXTENSION pg_embed CASCADE') for 'examples_catalog', 'examples_clients';
 
-# The extension is what the first of them makes.
-$node->safe_psql('postgres', 'CREATE DATABASE reader');
-for my $page ('README.md', 'docs/reference.md')
+my $unremarkable = qr/^(?:psql:\S+ )?(?:NOTICE|DETAIL|HINT):.*\n?/m;
+my %count;
+for my $path (map { glob "$root/$_" } 'README.md', 'docs/*.md', 'examples/*/README.md', 'CONTRIBUTING.md')
 {
-	my @blocks = blocks("$root/$page");
-	cmp_ok(scalar @blocks, '>=', 10, "$page has blocks of SQL");
-	for my $block (@blocks)
+	my $page = $path =~ s{^\Q$root\E/}{}r;
+	my $database = $page =~ m{^examples/(\w+)/} ? "examples_$1" : 'reader';
+	my ($blocks, $wrong) = blocks(slurp_file($path));
+	is(join("\n", @$wrong), '', "$page: each block has a fence and a language");
+	cmp_ok(scalar @$blocks, '>', 0, "$page: it has blocks");
+	for my $block (@$blocks)
 	{
-		my ($line, $sql) = @$block;
-		my ($status, $out, $said) = $node->psql('reader', $sql);
-		is($said =~ s/^NOTICE:.*\n?//mgr =~ s/^(DETAIL|HINT|psql:<stdin>:\d+: NOTICE):.*\n?//mgr, '', "$page, line $line");
-		is($status, 0, "$page, line $line: it comes to its end");
+		my ($line, $language, $text) = @$block;
+		my $what = "$page, line $line";
+		$count{$language}++;
+		if ($language eq 'sql')
+		{
+			my ($status, undef, $said) = $node->psql($database, $text);
+			is($said =~ s/$unremarkable//gr, '', "$what: no complaints");
+			is($status, 0, "$what: it comes to its end");
+		}
+		elsif ($language eq 'sh')
+		{
+			local $ENV{PGHOST} = $node->host;
+			local $ENV{PGPORT} = $node->port;
+			local $ENV{PGDATABASE} = $database;
+			# The distribution's Python: another one that comes first in PATH does not see its packages.
+			my $script = qq{cd "$root"\npython3() { /usr/bin/python3 "\$@"; }\n$text};
+			my ($out, $said) = run_command([ 'bash', '-e', '-o', 'pipefail', '-c', $script ]);
+			is($?, 0, "$what: it comes to its end");
+			is($said =~ s/$unremarkable//gr, '', "$what: no complaints");
+			isnt($out, '', "$what: it says something");
+		}
+		elsif ($language eq 'console') { is(missing($text), '', "$what: what it names is there") }
 	}
 }
+note("blocks run: $count{sql} of SQL, $count{sh} of shell; looked through: $count{console} for a terminal; "
+	. "for reading: $count{text}");
 ok(wait_for_vectors($node, 'reader', 'products', 'embedding', 'ARRAY[title, description]'), 'the table is filled in the end');
 is($node->safe_psql('reader', q{SELECT string_agg(DISTINCT state, ' ') FROM embed_status}), 'complete', 'and all is well');
-
-# The commands that need no more than a server, line by line; what make, Java and a directory of the reader's need is for
-# other tests.
-for my $page ('catalog', 'clients')
-{
-	$node->safe_psql('postgres', "CREATE DATABASE $page");
-	$node->safe_psql($page, 'CREATE EXTENSION pg_embed CASCADE');
-	local $ENV{PGHOST} = $node->host;
-	local $ENV{PGPORT} = $node->port;
-	local $ENV{PGDATABASE} = $page;
-	my @commands = slurp_file("$root/examples/$page/README.md") =~ /^    ((?:PGOPTIONS="[^"]*" )?(?:psql|python3|node) .*)$/mg;
-	cmp_ok(scalar @commands, '>=', 2, "examples/$page/README.md has commands");
-	for my $command (@commands)
-	{
-		my $python = '/usr/bin/python3';
-		my ($out, $said) = run_command([ 'bash', '-c', "cd $root && " . $command =~ s/^python3/$python/r ]);
-		is(join("\n", grep { !/NOTICE/ } split /\n/, $said), '', "examples/$page: $command");
-		isnt($out, '', "examples/$page: it says something: $command") unless $command =~ /-f examples.*(embed|index|bi)\.sql/;
-	}
-}
 
 unlike(slurp_file($node->logfile), qr/terminated by signal|PANIC|XX000/, 'no process crashed, no internal error');
 $node->stop;
