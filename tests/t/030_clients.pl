@@ -197,6 +197,22 @@ for my $client (@clients)
 	check_database($name);
 }
 
+# A BI tool has its search term in the URL, as examples/clients/README.md gives it.
+
+my $examples = "$FindBin::RealBin/../../examples";
+my ($option) = slurp_file("$examples/clients/README.md") =~ /`(options=[^`]+)`/;
+$node->safe_psql('postgres', 'CREATE DATABASE bi');
+$node->safe_psql('bi', q{
+	CREATE EXTENSION pg_embed CASCADE;
+	CREATE TABLE products (id bigserial, description text, url text, split int, descriptions_embeddings vector(384));
+	INSERT INTO products (description, descriptions_embeddings)
+	SELECT d, embed_text(d) FROM unnest(ARRAY['a red coat', 'a green dress', 'a kettle', 'a green skirt']) AS d});
+$node->command_ok([ 'psql', '-Xq', '-f', "$examples/clients/bi.sql", '-d', $node->connstr('bi') ], 'bi.sql');
+my ($seen, $nearest) = run_program('java', '-cp', $jar, "$programs/JdbcView.java",
+	'jdbc:postgresql://127.0.0.1:' . $node->port . "/bi?user=$user&$option");
+ok($seen, "JDBC: a URL with $option");
+is($nearest, "green dress\n4\n2\n4\n1\n", 'JDBC: all products, the nearest to both words first');
+
 # Before the stop, which background workers report as FATAL.
 unlike(slurp_file($node->logfile), qr/(?:ERROR|FATAL|WARNING): /, 'nobody got an error or a warning');
 $node->stop;
