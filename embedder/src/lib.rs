@@ -47,7 +47,7 @@ pub use chunk::{Chunk, Chunking, MIN_TOKENS};
 pub use error::{Error, Result};
 pub use model::{NAME as MODEL_NAME, WEIGHTS_SHA256};
 pub use session::{RUNTIME_VERSION, Session};
-pub use shortage::Allocator;
+pub use shortage::{Allocator, refuse_without_reserve, use_up_reserve};
 pub use tokenizer::{Tokenizer, Tokens};
 
 use crate::interrupt::Interrupt;

@@ -31,7 +31,7 @@ static PUT_BY: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 /// ```
 pub struct Allocator;
 
-/// Makes sure that there is something put by.
+/// Makes sure that there is something put by, so that what fails later can be told.
 ///
 /// # Errors
 /// [`Error::OutOfMemory`].
@@ -51,8 +51,8 @@ pub fn refuse_without_reserve() -> Result<()> {
     Ok(())
 }
 
-/// Gives what was put by back to the system; `false` if there is nothing.
-fn use_up() -> bool {
+/// Gives what was put by back to the system, for whoever needs it now; `false` if there is nothing.
+pub fn use_up_reserve() -> bool {
     let block = PUT_BY.swap(ptr::null_mut(), Ordering::Relaxed);
     if !block.is_null() {
         // SAFETY: allocated with this layout, and taken by this thread alone.
@@ -67,7 +67,7 @@ unsafe impl GlobalAlloc for Allocator {
         // SAFETY: the caller's promise.
         unsafe {
             let block = System.alloc(layout);
-            if block.is_null() && layout.size() <= SMALL && use_up() { System.alloc(layout) } else { block }
+            if block.is_null() && layout.size() <= SMALL && use_up_reserve() { System.alloc(layout) } else { block }
         }
     }
 
@@ -75,7 +75,7 @@ unsafe impl GlobalAlloc for Allocator {
         // SAFETY: the caller's promise.
         unsafe {
             let block = System.alloc_zeroed(layout);
-            if block.is_null() && layout.size() <= SMALL && use_up() { System.alloc_zeroed(layout) } else { block }
+            if block.is_null() && layout.size() <= SMALL && use_up_reserve() { System.alloc_zeroed(layout) } else { block }
         }
     }
 
@@ -83,7 +83,7 @@ unsafe impl GlobalAlloc for Allocator {
         // SAFETY: the caller's promise; a block that could not be made larger is still there.
         unsafe {
             let larger = System.realloc(block, layout, size);
-            if larger.is_null() && size <= SMALL && use_up() { System.realloc(block, layout, size) } else { larger }
+            if larger.is_null() && size <= SMALL && use_up_reserve() { System.realloc(block, layout, size) } else { larger }
         }
     }
 

@@ -1,13 +1,13 @@
 //! What goes wrong, as PostgreSQL reports it: SQLSTATE, message, detail, hint.
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::AssertUnwindSafe;
 use std::ptr;
 
 use embedder::Error;
 use pgrx::pg_sys::panic::CaughtError;
-use pgrx::pg_sys::{self, ErrorData};
+use pgrx::pg_sys::{self, ErrorContextCallback, ErrorData};
 use pgrx::{PgLogLevel, PgSqlErrorCode, PgTryBuilder};
 
 use crate::postgres::encoding;
@@ -219,9 +219,61 @@ pub unsafe fn raise(data: *mut ErrorData) -> ! {
     unreachable!("an ERROR does not return")
 }
 
+/// Raises the error for want of memory without asking for any, unless there is something put by for what fails later.
+///
+/// # Safety
+/// As for [`raise`].
+pub unsafe fn raise_without_reserve() {
+    if embedder::refuse_without_reserve().is_ok() {
+        return;
+    }
+    let mut data = ErrorData {
+        elevel: PgLogLevel::ERROR as i32,
+        sqlerrcode: PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY as i32,
+        message: c"out of memory".as_ptr().cast_mut(),
+        filename: c"pg_embed".as_ptr(),
+        funcname: c"pg_embed".as_ptr(),
+        ..ErrorData::default()
+    };
+    // SAFETY: the caller's promise. PostgreSQL copies the message into what it has put by for that itself.
+    unsafe { raise(&raw mut data) }
+}
+
+/// Runs `body`; where PostgreSQL raises an ERROR in it for want of memory, what was put by is given back. The bindings take
+/// memory to catch an error, and where there is none, they raise and catch it again until PostgreSQL ends the server.
+pub fn with_room_for_errors<T>(body: impl FnOnce() -> T) -> T {
+    struct Restore(*mut ErrorContextCallback);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            // SAFETY: on the main thread; it was the innermost when `body` began.
+            unsafe { pg_sys::error_context_stack = self.0 }
+        }
+    }
+
+    unsafe extern "C-unwind" {
+        // The bindings would set a place to catch errors, in the middle of one.
+        fn geterrcode() -> c_int;
+    }
+    unsafe extern "C-unwind" fn make_room(_: *mut c_void) {
+        // SAFETY: PostgreSQL calls it while it raises an error.
+        if unsafe { geterrcode() } == PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY as i32 {
+            embedder::use_up_reserve();
+        }
+    }
+
+    // SAFETY: on the main thread. The callback is taken off before this frame ends.
+    unsafe {
+        let restore = Restore(pg_sys::error_context_stack);
+        let mut callback =
+            ErrorContextCallback { previous: restore.0, callback: Some(make_room), arg: ptr::null_mut() };
+        pg_sys::error_context_stack = &raw mut callback;
+        body()
+    }
+}
+
 /// Runs `body`; an ERROR that PostgreSQL itself raises in it, such as a cancelled statement, becomes a value.
 pub fn guard<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
-    PgTryBuilder::new(AssertUnwindSafe(body))
+    PgTryBuilder::new(AssertUnwindSafe(|| with_room_for_errors(body)))
         .catch_others(|error| match error {
             CaughtError::PostgresError(report) => Err(Report {
                 sqlstate: report.sql_error_code() as u32 as i32,

@@ -54,11 +54,14 @@ sql_function!(embed_count, pg_finfo_embed_count, retired::count);
 /// # Safety
 /// `fcinfo` belongs to the call that is being executed, and its arguments have the types that `sql/` declares.
 unsafe fn run(fcinfo: FunctionCallInfo, body: fn(Call) -> Result<Datum>) -> Datum {
-    // SAFETY: the caller's promise; the frame below holds plain numbers and pointers.
+    // SAFETY: the caller's promise; the frames hold plain numbers and pointers.
     let outcome = unsafe {
+        report::raise_without_reserve();
         pg_sys::panic::pgrx_extern_c_guard(|| {
             let call = Call::new(fcinfo);
-            report::guard(|| body(call)).map_err(|report| report.into_data(PgLogLevel::ERROR))
+            report::with_room_for_errors(|| {
+                report::guard(|| body(call)).map_err(|report| report.into_data(PgLogLevel::ERROR))
+            })
         })
     };
     match outcome {

@@ -34,10 +34,15 @@ my @calls = (
 	[ 'embed_backfill', q{CALL embed_backfill('rows', 'e', ARRAY['d'], only_missing => false)} ],
 	[ 'embed_verify', q{SELECT checked FROM embed_verify('rows', 'e', ARRAY['d'])} ]);
 
-my $session = $node->background_psql('postgres', on_error_stop => 0);
-$session->set_query_timer_restart;
-$session->query("\\set VERBOSITY verbose\nSET client_min_messages = warning; SELECT embed_texts(ARRAY['a', 'b'])");
-my $pid = answer($session, 'SELECT pg_backend_pid()');
+# A session that has embedded something, and its process.
+sub begin_session
+{
+	my $session = $node->background_psql('postgres', on_error_stop => 0);
+	$session->set_query_timer_restart;
+	$session->query("\\set VERBOSITY verbose\nSET client_min_messages = warning; SELECT embed_texts(ARRAY['a', 'b'])");
+	return ($session, answer($session, 'SELECT pg_backend_pid()'));
+}
+my ($session, $pid) = begin_session();
 
 my $works = q{SELECT vector_dims(embed_text('a')), array_length(embed_texts(ARRAY['b', 'c']), 1)};
 
@@ -57,6 +62,20 @@ sub said
 {
 	system('prlimit', '--pid', $pid, '--as=unlimited:unlimited');
 	return outcome($session);
+}
+
+# Rows are gathered until PostgreSQL itself cannot have a byte more, not even to catch the error that says so.
+for my $more (0, 1)
+{
+	$session->query("SET work_mem = '1GB'; SET statement_timeout = '10s'");
+	limit_to($more);
+	$session->query(q{WITH rows AS MATERIALIZED (
+			SELECT * FROM generate_series(1, 100), embed_chunks(repeat('a long text ', 100000)))
+		SELECT count(*) FROM rows});
+	like(said(), qr/ERROR:  53200: /, "rows that find no room, $more MB more");
+	is(answer($session, $works), '384|2', "rows that find no room, $more MB more: the session goes on");
+	$session->quit;
+	($session, $pid) = begin_session();
 }
 
 # The case that ended the server: vectors that cannot be had are refused at once.
