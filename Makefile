@@ -5,7 +5,7 @@
 # make test, make demo, make demo-report, make bench, make lint, make uninstall, make clean
 
 PG_CONFIG ?= pg_config
-export PG_CONFIG ORT_LIB MODEL_DIR CATALOG ROWS SERVE BENCH_TEXTS CHROMIUM SCREENSHOTS
+export PG_CONFIG ORT_LIB MODEL_DIR LEAVE_OUT CATALOG ROWS SERVE BENCH_TEXTS CHROMIUM SCREENSHOTS
 # Where demo-report writes.
 REPORT ?= report
 export PATH := $(HOME)/.cargo/bin:$(PATH)
