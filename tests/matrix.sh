@@ -18,7 +18,7 @@ for name; do
         make test' >"$logs/$name.log" 2>&1 || status=$?
     version=$(sed -nE 's/^==> PostgreSQL ([0-9]+): present/\1/p' "$logs/$name.log" | head -1)
     read -r passed bad skipped < <(awk '/^[0-9]+ passed, [0-9]+ failed/ { p = $1; f = $3; s = $5 }
-        END { print p + 0, f == "" ? "none run" : f, s + 0 }' FS='[ ,]+' "$logs/$name.log")
+        END { print p + 0, f == "" ? "none" : f, s + 0 }' FS='[ ,]+' "$logs/$name.log")
     out=$(sed -n 's/^left out: //p' "$logs/$name.log" | paste -sd ';' | sed 's/;/; /g')
     table+=("$name|${version:-?}|$passed|$bad|$skipped|$(((SECONDS - start + 30) / 60))|${out:-nothing}")
     [ "$status" = 0 ] || failed=1
