@@ -25,26 +25,37 @@ apt_install() {
         die "could not install: $*"
 }
 
-# use_suite TYPE SUITE: from now on other_apt is an apt-get that knows this suite of the distribution and no other, from the
-# mirror that the machine uses; TYPE is deb or deb-src. The system's own lists and configuration stay as they are, and
-# packages are checked with the distribution's own keys. Needs $tmp, a directory of the caller's.
+# use_suite TYPE SUITE [OPTION...]: from now on other_apt is an apt-get that knows this suite of Debian or Ubuntu and no
+# other; TYPE is deb or deb-src. The system's own lists and configuration stay as they are. The mirror is the one that the
+# machine uses or, for the other distribution, the one that debootstrap does. Needs $tmp, a directory of the caller's.
 use_suite() {
-    local type=$1 suite=$2 id codename keyring components uri
-    id=$(. /etc/os-release && echo "$ID")
-    codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-    case $id in
-    debian) keyring=/usr/share/keyrings/debian-archive-keyring.gpg components=main ;;
-    ubuntu) keyring=/usr/share/keyrings/ubuntu-archive-keyring.gpg components="main universe" ;;
+    local type=$1 suite=$2 id codename components keyring check uri
+    shift 2
+    case $suite in
+    bookworm | trixie | sid) id=debian components=main ;;
+    jammy | noble | resolute) id=ubuntu components="main universe" ;;
     *) return 1 ;;
     esac
-    uri=$(apt-get indextargets --no-release-info --format '$(RELEASE) $(REPO_URI)' 'Identifier: Packages' |
-        awk -v c="$codename" '($1 == c || $1 == "stable") && !uri { uri = $2 } END { print uri }')
+    if [ "$(. /etc/os-release && echo "$ID")" = "$id" ]; then
+        codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+        uri=$(apt-get indextargets --no-release-info --format '$(RELEASE) $(REPO_URI)' 'Identifier: Packages' |
+            awk -v c="$codename" '($1 == c || $1 == "stable" || $1 == "unstable") && !uri { uri = $2 } END { print uri }')
+    else
+        have debootstrap || apt_install debootstrap
+        case $id in
+        debian) uri=$(sed -n 's/^DEF_MIRROR="\(.*\)"/\1/p' "$(command -v debootstrap)") ;;
+        ubuntu) uri=$(sed -n 's/^\s*default_mirror \(.*archive.*\)/\1/p' /usr/share/debootstrap/scripts/gutsy | head -1) ;;
+        esac
+    fi
     [ -n "$uri" ] || return 1
+    # A machine has its own distribution's keys; where it lacks the other's, nothing that is run comes from there.
+    keyring=/usr/share/keyrings/$id-archive-keyring.gpg
+    if [ -f "$keyring" ]; then check=signed-by=$keyring; else check=trusted=yes; fi
     rm -rf "$tmp/apt"
     mkdir -p "$tmp/apt/lists/partial" "$tmp/apt/cache/archives/partial"
-    echo "$type [signed-by=$keyring] $uri $suite $components" >"$tmp/apt/sources.list"
+    echo "$type [$check] $uri $suite $components" >"$tmp/apt/sources.list"
     other_apt=(apt-get -q -o "Dir::Etc::SourceList=$tmp/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
         -o "Dir::State::Lists=$tmp/apt/lists" -o "Dir::Cache=$tmp/apt/cache"
-        -o APT::Sandbox::User= -o Acquire::Languages=none -o APT::Update::Error-Mode=any)
+        -o APT::Sandbox::User= -o Acquire::Languages=none -o APT::Update::Error-Mode=any "$@")
     "${other_apt[@]}" update
 }

@@ -134,6 +134,7 @@ fetch_pgvector_source() {
     case $(. /etc/os-release && echo "$ID") in
     debian) suites="sid trixie" ;;
     ubuntu) suites="resolute noble" ;;
+    # The keys of another distribution are not at hand to check it.
     *) return 1 ;;
     esac
     for suite in $suites; do

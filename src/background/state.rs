@@ -16,7 +16,14 @@ pub struct State {
     pub next_try: Option<i64>,
 }
 
+const ROWS_LEFT: &str = "rows left";
+
 impl State {
+    /// Whether it is single rows that are in the way, each for a reason of its own.
+    pub fn is_of_rows(&self) -> bool {
+        self.name == ROWS_LEFT
+    }
+
     fn new(name: &'static str) -> Self {
         Self { name, reason: None, next_try: None }
     }
@@ -55,7 +62,7 @@ impl State {
                 let next_try = left.filter_map(|left| left.trouble.until).min();
                 let rows = if count == 1 { "row is" } else { "rows are" };
                 let reason = Some(format!("{count} {rows} left for later: see embed_failures()"));
-                Self { reason, next_try, ..Self::new("rows left") }
+                Self { reason, next_try, ..Self::new(ROWS_LEFT) }
             }
             Some(_) => Self::new("waiting"),
             None => Self::new("unknown"),

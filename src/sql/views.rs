@@ -56,9 +56,14 @@ fn error(column: &Column, counted: &Result<Counted>, state: &State, noted: &[&En
     let failed = failed.max_by_key(|entry| entry.error_at);
     let uncounted = counted.as_ref().err().map(|report| report.to_line());
     let left_out = || counted.as_ref().ok().and_then(|found| found.left_out.clone());
+    let last = failed.and_then(|entry| entry.error.clone());
+    let reason = match (&state.reason, &last) {
+        (Some(reason), Some(last)) if state.is_of_rows() => Some(format!("{reason}. The last error: {last}")),
+        (reason, _) => reason.clone(),
+    };
     let error = uncounted
-        .or_else(|| state.reason.clone())
-        .or_else(|| failed.and_then(|entry| entry.error.clone()))
+        .or(reason)
+        .or(last)
         .or_else(|| column.remark.clone())
         .or_else(left_out);
     (error, failed.and_then(|entry| entry.error_at))

@@ -210,6 +210,8 @@ for my $batch (4, 64)
 		last_error_is('bad', $error, "$name: is reported");
 		is($node->safe_psql('postgres', 'SELECT count(e) FROM bad'), '19', "$name: the row is left");
 		$cure ? $node->safe_psql('postgres', $cure) : reload('pg_embed.truncation' => 'silent');
+		# Once, the pause is waited for.
+		$node->safe_psql('postgres', q{SELECT embed_watch('bad', 'e', '{d}')}) unless $batch == 4 && $case == $bad[0];
 		fills('postgres', 'bad', 'e', 'ARRAY[d]', '20|20|0', "$name: once the cause is gone");
 		$node->safe_psql('postgres', q{SELECT embed_unwatch('bad', 'e')});
 	}
