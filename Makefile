@@ -3,7 +3,8 @@
 # make install  put it into the server that PG_CONFIG names
 # make catalog  build the example's programs
 # make test, make demo, make demo-report, make bench, make lint, make uninstall, make clean
-# make matrix   the tests in clean file systems of five distributions, with PostgreSQL 14 to 18; as root
+# make check-versions   the lints for the other versions of PostgreSQL
+# make matrix           the tests in clean file systems of five distributions, with PostgreSQL 14 to 18; as root
 
 PG_CONFIG ?= pg_config
 export PG_CONFIG ORT_LIB MODEL_DIR LEAVE_OUT CATALOG ROWS SERVE BENCH_TEXTS CHROMIUM SCREENSHOTS
@@ -35,8 +36,8 @@ MODELDEST = $(DESTDIR)$(SHAREDIR)/pg_embed/$(MODEL)
 # `install` unlinks the old file first: a server that has it mapped keeps its own copy.
 put = cmp -s $(2) "$(3)" || install -D -m $(1) $(2) "$(3)"
 
-.PHONY: build catalog deps test-deps check-pg-config install install-with-sudo uninstall test demo demo-report bench lint clean \
-	matrix
+.PHONY: build catalog deps test-deps check-pg-config install install-with-sudo uninstall test demo demo-report bench lint \
+	check-versions matrix clean
 # `test` and `demo` rely on their prerequisites being made in order.
 .NOTPARALLEL:
 
@@ -105,6 +106,9 @@ lint: check-pg-config
 	$(CARGO) clippy --workspace --all-targets $(FEATURES) -- -D warnings
 	cargo clippy --workspace --all-targets --manifest-path examples/catalog/Cargo.toml -- -D warnings
 	@scripts/pgspot.sh
+
+check-versions: check-pg-config
+	@scripts/check-versions.sh
 
 # deps/ stays: it is 115 MB to fetch again.
 clean:

@@ -3,8 +3,10 @@
 //! After the ELF specification: program headers, dynamic section, relocations with addends, symbols.
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::ops::Range;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::slice;
 
 use nix::libc::{self, Elf64_Phdr, Elf64_Rela, Elf64_Sym, dl_phdr_info};
@@ -31,6 +33,7 @@ struct Dynamic {
 
 /// A loaded library. It must stay loaded as long as the process lives.
 pub struct Library {
+    path: PathBuf,
     base: usize,
     headers: &'static [Elf64_Phdr],
 }
@@ -42,6 +45,11 @@ impl Library {
         // SAFETY: `visit` is called with valid arguments only before this returns.
         unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut search).cast()) };
         search.found
+    }
+
+    /// The file that it was loaded from; empty for the program itself.
+    pub fn path(self) -> PathBuf {
+        self.path
     }
 
     /// Has the library call `to` for the function `name` of other libraries. Before each place where its address
@@ -132,7 +140,10 @@ unsafe extern "C" fn visit(info: *mut dl_phdr_info, _: usize, search: *mut c_voi
     let (info, search) = unsafe { (&*info, &mut *search.cast::<Search>()) };
     // SAFETY: the headers of a loaded library stay where they are.
     let headers = unsafe { slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
-    let library = Library { base: info.dlpi_addr as usize, headers };
+    // SAFETY: the name of a loaded library, zero-terminated.
+    let name = unsafe { CStr::from_ptr(info.dlpi_name) };
+    let path = PathBuf::from(OsStr::from_bytes(name.to_bytes()));
+    let library = Library { path, base: info.dlpi_addr as usize, headers };
     if library.segments(libc::PT_LOAD).any(|segment| segment.contains(&search.address)) {
         search.found = Some(library);
     }

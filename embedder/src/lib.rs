@@ -57,6 +57,11 @@ use crate::session::Source;
 /// Components of a vector.
 pub const DIMENSIONS: usize = 384;
 
+/// The file of the library that this code is part of; empty for a program, and where that cannot be seen.
+pub fn own_library() -> PathBuf {
+    elf::Library::at(own_library as *const () as usize).map(elf::Library::path).unwrap_or_default()
+}
+
 /// Where an [`Embedder`] finds its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {

@@ -94,13 +94,28 @@ fn uncompiled(reason: &embedder::Error) -> Report {
     )
 }
 
+const MODEL: &str = "pg_embed/all-MiniLM-L6-v2";
+
 fn model_directory() -> PathBuf {
-    setting(&guc::MODEL_DIRECTORY).unwrap_or_else(|| server::share_directory().join("pg_embed/all-MiniLM-L6-v2"))
+    let places = [format!("../share/{MODEL}"), MODEL.to_owned()];
+    setting(&guc::MODEL_DIRECTORY)
+        .or_else(|| beside_library(&places))
+        .unwrap_or_else(|| server::share_directory().join(MODEL))
 }
 
 fn runtime_library() -> PathBuf {
     let name = format!("pg_embed/libonnxruntime.so.{RUNTIME_VERSION}");
-    setting(&guc::RUNTIME_LIBRARY).unwrap_or_else(|| server::library_directory().join(name))
+    setting(&guc::RUNTIME_LIBRARY)
+        .or_else(|| beside_library(&[&name]))
+        .unwrap_or_else(|| server::library_directory().join(name))
+}
+
+/// The first of these that is there, as seen from the directory of this library. It need not be the server's own, as where
+/// `extension_control_path` leads to a mounted image.
+fn beside_library(places: &[impl AsRef<Path>]) -> Option<PathBuf> {
+    let library = embedder::own_library();
+    let directory = library.parent()?;
+    places.iter().map(|place| directory.join(place)).find(|path| path.exists())
 }
 
 /// A path from the configuration files, if one is set.
