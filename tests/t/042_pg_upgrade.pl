@@ -1,5 +1,7 @@
 # pg_upgrade of a cluster whose watched columns have a backlog. It reads the old server's next transaction number while
-# that server runs, so whoever writes there in this mode, be it a background worker, makes the new one lose rows.
+# that server runs, so whoever writes there in this mode, be it a background worker, makes the new one lose rows. Then a dump
+# of the old server is restored into the new one.
+#   UPGRADE_FROM  the pg_config of an older server that has the extension, too (default: the server that is tested)
 
 use strict;
 use warnings;
@@ -14,6 +16,11 @@ use Test::More;
 my ($bindir) = run_command([ 'pg_config', '--bindir' ]);
 plan skip_all => 'this installation has no pg_upgrade' unless -x "$bindir/pg_upgrade";
 
+my $from = $ENV{UPGRADE_FROM};
+my $old_bindir = $from ? (run_command([ $from, '--bindir' ]))[0] : $bindir;
+my ($old_major, $new_major) = map { (run_command([ "$_/postgres", '--version' ]))[0] =~ /\) (\d+)/ } $old_bindir, $bindir;
+note "from PostgreSQL $old_major to $new_major";
+
 my $rows = 1000;
 my @databases = map { "shop$_" } 1 .. 8;
 
@@ -23,9 +30,11 @@ my $conf = q{
 	pg_embed.worker_batch_size = 1
 	pg_embed.worker_naptime = '1s'
 	log_min_messages = debug1};
-my $old = start_cluster('old', conf => "$conf\nmax_worker_processes = 1");
+my $old = start_cluster('old', ($from ? (install_path => $old_bindir =~ s{/bin$}{}r) : ()), conf => "$conf\nmax_worker_processes = 1");
 my $new = PostgreSQL::Test::Cluster->new('new');
-$new->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
+# Both need the same, and 18 has checksums unless told otherwise.
+my @plain = $new_major >= 18 && $old_major < 18 ? ('--no-data-checksums') : ();
+$new->init(extra => [ '--encoding=UTF8', '--no-locale', @plain ]);
 $new->append_conf('postgresql.conf', "$conf\nmax_worker_processes = 16");
 
 # The launcher has taken the one place for a background worker, so that the rows wait.
@@ -59,7 +68,7 @@ my $start = -s $old->logfile;
 my $scratch = PostgreSQL::Test::Utils::tempdir();
 chdir $scratch or die "could not enter $scratch: $!";
 my ($said, $errors);
-my $upgraded = IPC::Run::run([ "$bindir/pg_upgrade", '--retain', '-b', $bindir, '-B', $bindir, '-d', $old->data_dir, '-D',
+my $upgraded = IPC::Run::run([ "$bindir/pg_upgrade", '--retain', '-b', $old_bindir, '-B', $bindir, '-d', $old->data_dir, '-D',
 		$new->data_dir, '-s', $new->host, '-p', $old->port, '-P', $new->port ], '<', \undef, '>', \$said, '2>', \$errors);
 ok($upgraded, 'pg_upgrade succeeds') or diag $said, $errors;
 like($said, qr/Upgrade Complete/, 'and says so');
@@ -98,6 +107,19 @@ $new->safe_psql('shop1', q{INSERT INTO watched VALUES (0, 'new'); INSERT INTO tr
 wait_for_vectors($new, 'shop1', 'watched', 'e', 'ARRAY[d]');
 is($new->safe_psql('shop1', vectors_of($_->[0], 'e', 'ARRAY[d]')), "$_->[1]|$_->[1]|0", "new rows: $_->[0]")
 	for [ 'watched', $rows + 1 ], [ 'triggered', 21 ], [ 'generated', 21 ];
+
+
+# A dump, by the new server's pg_dump.
+
+$old->start;
+$old->safe_psql('shop1', q{INSERT INTO watched VALUES (-1, 'not yet embedded')});
+$new->safe_psql('postgres', 'CREATE DATABASE restored');
+run_log([ "$bindir/pg_dump", '-d', $old->connstr('shop1'), '-f', "$scratch/dump" ]) or die 'no dump';
+is(refusal($new, 'restored', "\\i $scratch/dump"), '', 'a dump is restored');
+wait_for_vectors($new, 'restored', 'watched', 'e', 'ARRAY[d]');
+is($new->safe_psql('restored', vectors_of($_->[0], 'e', 'ARRAY[d]')), "$_->[1]|$_->[1]|0", "restored: $_->[0]")
+	for [ 'watched', $rows + 1 ], [ 'triggered', 20 ], [ 'generated', 20 ];
+$old->stop;
 
 unlike(slurp_file($new->logfile), qr/terminated by signal|PANIC/, 'no process crashed');
 $new->stop;

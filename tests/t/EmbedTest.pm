@@ -14,13 +14,13 @@ use Time::HiRes qw(sleep time);
 our @EXPORT = qw(start_cluster answer launch outcome refusal vectors_of wait_for_vectors ask wait_for_server set_traps
 	sprung run_as);
 
-# Starts a cluster that has the extension in its database postgres. `conf` is appended to postgresql.conf; the other
-# parameters are those of init().
+# Starts a cluster that has the extension in its database postgres. `conf` is appended to postgresql.conf, `install_path`
+# is that of another server than the one that is tested; the other parameters are those of init().
 sub start_cluster
 {
 	my ($name, %params) = @_;
-	my $conf = delete $params{conf};
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my ($conf, $path) = delete @params{ 'conf', 'install_path' };
+	my $node = PostgreSQL::Test::Cluster->new($name, $path ? (install_path => $path) : ());
 	$node->init(extra => [ '--encoding=UTF8', '--no-locale' ], %params);
 	$node->append_conf('postgresql.conf', $conf) if defined $conf;
 	$node->start;
