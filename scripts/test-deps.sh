@@ -29,12 +29,13 @@ as_tester() { (cd / && "${tester[@]}" "$@") >/dev/null 2>&1; }
 # Whether apt could install the packages beside what there is.
 installable() { apt-get install -s -q --no-install-recommends "$@" >/dev/null 2>&1; }
 
-# --- PostgreSQL's Perl modules. The packages of PostgreSQL 14 lack them; those of a later version serve it as well
+# --- PostgreSQL's Perl modules. The packages of PostgreSQL 14 have none, or only the old ones under the new names; those of
+# a later version serve it as well
 
 pgxs=$(dirname "$(dirname "$("${PG_CONFIG:-pg_config}" --pgxs)")")
 
 has_perl_modules() {
-    [ -f "$pgxs/test/perl/PostgreSQL/Test/Cluster.pm" ] || [ -f "$clients/perl/PostgreSQL/Test/Cluster.pm" ]
+    grep -qs 'sub adjust_conf' "$pgxs/test/perl/PostgreSQL/Test/Cluster.pm" "$clients/perl/PostgreSQL/Test/Cluster.pm"
 }
 
 if ! has_perl_modules; then

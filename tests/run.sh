@@ -70,8 +70,8 @@ server | file)
     pgxs=$(dirname "$(dirname "$("$PG_CONFIG" --pgxs)")")
     export PATH=$bindir:$PATH PG_REGRESS=$pgxs/test/regress/pg_regress
     export TESTDIR=$PWD TESTDATADIR=$PWD/tmp_check TESTLOGDIR=$PWD/tmp_check/log
-    # The second is where scripts/test-deps.sh puts them if the first has none.
-    export PERL5LIB=$pgxs/test/perl:$PWD/../deps/clients/perl
+    # The first is where scripts/test-deps.sh puts them if the server lacks them.
+    export PERL5LIB=$PWD/../deps/clients/perl:$pgxs/test/perl
     unset PGHOST PGPORT PGUSER PGDATABASE PGDATA PGOPTIONS
     mkdir -p "$TESTLOGDIR" results
     ;;&

@@ -75,7 +75,11 @@ unsafe impl GlobalAlloc for Allocator {
         // SAFETY: the caller's promise.
         unsafe {
             let block = System.alloc_zeroed(layout);
-            if block.is_null() && layout.size() <= SMALL && use_up_reserve() { System.alloc_zeroed(layout) } else { block }
+            if block.is_null() && layout.size() <= SMALL && use_up_reserve() {
+                System.alloc_zeroed(layout)
+            } else {
+                block
+            }
         }
     }
 
@@ -83,7 +87,11 @@ unsafe impl GlobalAlloc for Allocator {
         // SAFETY: the caller's promise; a block that could not be made larger is still there.
         unsafe {
             let larger = System.realloc(block, layout, size);
-            if larger.is_null() && size <= SMALL && use_up_reserve() { System.realloc(block, layout, size) } else { larger }
+            if larger.is_null() && size <= SMALL && use_up_reserve() {
+                System.realloc(block, layout, size)
+            } else {
+                larger
+            }
         }
     }
 

@@ -36,6 +36,11 @@ impl Row {
     fn oid(&self, column: usize) -> Oid {
         self.value(column).map_or(Oid::INVALID, to_oid)
     }
+
+    /// A column's number.
+    fn number(&self, column: usize) -> i16 {
+        self.value(column).map_or(0, |number| number.value() as i16)
+    }
 }
 
 fn to_oid(value: Datum) -> Oid {
@@ -269,18 +274,21 @@ pub fn attribute(table: Oid, number: i16) -> Option<Attribute> {
 
 /// The generated columns whose expressions call a function: table and number.
 pub fn columns_generated_by(function: Oid) -> Vec<(Oid, i16)> {
-    let expressions = dependents((pg_sys::ProcedureRelationId, function), ATTRDEF, |_| true);
-    let mut found = Vec::new();
-    for expression in expressions {
-        each(ATTRDEF, ATTRDEF_BY_OID, &[(1, expression)], |row| {
-            let column = (row.oid(2), row.value(3).map_or(0, |number| number.value() as i16));
-            // SAFETY: a lookup; the column of a default is there.
-            if unsafe { pg_sys::get_attgenerated(column.0, column.1) } as u8 == b's' && !found.contains(&column) {
-                found.push(column);
-            }
-        });
-    }
-    found
+    let mut columns = Vec::new();
+    // Since PostgreSQL 15 it is the expression that depends on the function; before, it was the column itself.
+    each(DEPEND, DEPEND_BY_REFERENCED, &[(4, pg_sys::ProcedureRelationId), (5, function)], |row| {
+        let mut add = |row: Row| columns.push((row.oid(2), row.number(3)));
+        if row.oid(1) == ATTRDEF {
+            each(ATTRDEF, ATTRDEF_BY_OID, &[(1, row.oid(2))], add);
+        } else if row.oid(1) == pg_sys::RelationRelationId {
+            add(row);
+        }
+    });
+    // SAFETY: a lookup; 0 where there is no such column.
+    columns.retain(|column| column.1 > 0 && unsafe { pg_sys::get_attgenerated(column.0, column.1) } as u8 == b's');
+    columns.sort_unstable_by_key(|(table, number)| (table.to_u32(), *number));
+    columns.dedup();
+    columns
 }
 
 /// A partial index over rows whose first condition is that a column is NULL, as `embed_watch()` makes it: with the key 1,

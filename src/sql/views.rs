@@ -61,11 +61,7 @@ fn error(column: &Column, counted: &Result<Counted>, state: &State, noted: &[&En
         (Some(reason), Some(last)) if state.is_of_rows() => Some(format!("{reason}. The last error: {last}")),
         (reason, _) => reason.clone(),
     };
-    let error = uncounted
-        .or(reason)
-        .or(last)
-        .or_else(|| column.remark.clone())
-        .or_else(left_out);
+    let error = uncounted.or(reason).or(last).or_else(|| column.remark.clone()).or_else(left_out);
     (error, failed.and_then(|entry| entry.error_at))
 }
 

@@ -200,7 +200,16 @@ impl Row {
             vector.is_none(),
         );
         // SAFETY: one column, and a value of its type or null.
-        unsafe { pg_sys::heap_modify_tuple_by_cols(self.new, self.descriptor, 1, &mut number, &mut value, &mut null) }
+        unsafe {
+            pg_sys::heap_modify_tuple_by_cols(
+                self.new,
+                self.descriptor,
+                1,
+                &raw mut number,
+                &raw mut value,
+                &raw mut null,
+            )
+        }
     }
 }
 

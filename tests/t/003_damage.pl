@@ -10,7 +10,6 @@ use EmbedTest;
 use File::Copy qw(copy);
 use File::Path qw(remove_tree);
 use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::RecursiveCopy;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes;
@@ -22,7 +21,7 @@ my $files = PostgreSQL::Test::Utils::tempdir . '/files';
 my $model = "$files/model";
 my $runtime = "$files/libonnxruntime.so";
 mkdir $files or die "$files: $!";
-PostgreSQL::Test::RecursiveCopy::copypath($node->config_data('--sharedir') . '/pg_embed/all-MiniLM-L6-v2', $model);
+system_or_bail('cp', '-R', $node->config_data('--sharedir') . '/pg_embed/all-MiniLM-L6-v2', $model);
 my ($installed) = glob($node->config_data('--pkglibdir') . '/pg_embed/libonnxruntime.so.*');
 copy($installed, $runtime) or die "$runtime: $!";
 
