@@ -2,12 +2,13 @@
 # make          build the extension
 # make install  put it into the server that PG_CONFIG names
 # make catalog  build the example's programs
+# make deb      Debian packages for that server, into dist/; make test-deb tries them
 # make test, make demo, make demo-report, make bench, make lint, make uninstall, make clean
 # make check-versions   the lints for the other versions of PostgreSQL
 # make matrix           the tests in clean file systems of five distributions, with PostgreSQL 14 to 18; as root
 
 PG_CONFIG ?= pg_config
-export PG_CONFIG ORT_LIB MODEL_DIR LEAVE_OUT CATALOG ROWS SERVE BENCH_TEXTS CHROMIUM SCREENSHOTS
+export PG_CONFIG ORT_LIB MODEL_DIR LEAVE_OUT CATALOG ROWS SERVE BENCH_TEXTS CHROMIUM SCREENSHOTS DEB_VERSION
 # Where demo-report writes.
 REPORT ?= report
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -36,8 +37,8 @@ MODELDEST = $(DESTDIR)$(SHAREDIR)/pg_embed/$(MODEL)
 # `install` unlinks the old file first: a server that has it mapped keeps its own copy.
 put = cmp -s $(2) "$(3)" || install -D -m $(1) $(2) "$(3)"
 
-.PHONY: build catalog deps test-deps check-pg-config install install-with-sudo uninstall test demo demo-report bench lint \
-	check-versions matrix clean
+.PHONY: build catalog deps test-deps check-pg-config install install-with-sudo uninstall deb test-deb test demo demo-report \
+	bench lint check-versions matrix clean
 # `test` and `demo` rely on their prerequisites being made in order.
 .NOTPARALLEL:
 
@@ -75,6 +76,14 @@ uninstall: check-pg-config
 	rm -f $(addprefix "$(MODELDEST)"/,$(MODEL_FILES))
 	@for d in "$(LIBDEST)/pg_embed" "$(MODELDEST)/1_Pooling" "$(MODELDEST)" "$(DESTDIR)$(SHAREDIR)/pg_embed"; do \
 		[ ! -d "$$d" ] || rmdir --ignore-fail-on-non-empty "$$d"; done
+
+# Through `build`, so that the library is surely for this PostgreSQL.
+deb: build
+	@scripts/deb.sh
+
+# What `make deb` made, in clean file systems of this machine's distribution; as root.
+test-deb:
+	@tests/packages.sh "$$(. /etc/os-release && echo "$$VERSION_CODENAME")" dist
 
 # A workspace of its own; needs neither PostgreSQL nor the extension.
 catalog:

