@@ -42,11 +42,11 @@ if ! has_perl_modules; then
     say "PostgreSQL's Perl modules: taking those of PostgreSQL 16"
     apt_update
     use_suite deb noble &&
-        (cd "$tmp" && "${other_apt[@]}" download postgresql-server-dev-16) &&
-        dpkg -x "$tmp"/postgresql-server-dev-16_*.deb "$tmp/server-dev" ||
+        (cd "$tmp" && "${other_apt[@]}" download postgresql-client-16) &&
+        dpkg -x "$tmp"/postgresql-client-16_*.deb "$tmp/client" ||
         die "no package of PostgreSQL's Perl modules: copy src/test/perl of its sources to $clients/perl"
     mkdir -p "$clients/perl"
-    cp -R "$tmp"/server-dev/usr/lib/postgresql/16/lib/pgxs/src/test/perl/. "$clients/perl/"
+    cp -R "$tmp"/client/usr/lib/postgresql/16/lib/pgxs/src/test/perl/. "$clients/perl/"
 fi
 say "PostgreSQL's Perl modules: present"
 
