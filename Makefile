@@ -3,12 +3,14 @@
 # make install  put it into the server that PG_CONFIG names
 # make catalog  build the example's programs
 # make deb      Debian packages for that server, into dist/; make test-deb tries them
+# make dist     the sources as an archive for PGXN, into dist/
 # make test, make demo, make demo-report, make bench, make lint, make uninstall, make clean
 # make check-versions   the lints for the other versions of PostgreSQL
 # make matrix           the tests in clean file systems of five distributions, with PostgreSQL 14 to 18; as root
 
 PG_CONFIG ?= pg_config
-export PG_CONFIG ORT_LIB MODEL_DIR LEAVE_OUT CATALOG ROWS SERVE BENCH_TEXTS CHROMIUM SCREENSHOTS DEB_VERSION
+export PG_CONFIG ORT_LIB MODEL_DIR LEAVE_OUT CATALOG ROWS SERVE BENCH_TEXTS CHROMIUM SCREENSHOTS \
+	DEB_VERSION MATRIX
 # Where demo-report writes.
 REPORT ?= report
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -37,8 +39,8 @@ MODELDEST = $(DESTDIR)$(SHAREDIR)/pg_embed/$(MODEL)
 # `install` unlinks the old file first: a server that has it mapped keeps its own copy.
 put = cmp -s $(2) "$(3)" || install -D -m $(1) $(2) "$(3)"
 
-.PHONY: build catalog deps test-deps check-pg-config install install-with-sudo uninstall deb test-deb test demo demo-report \
-	bench lint check-versions matrix clean
+.PHONY: build catalog deps test-deps check-pg-config install install-with-sudo uninstall deb test-deb dist test demo \
+	demo-report bench lint check-versions matrix clean
 # `test` and `demo` rely on their prerequisites being made in order.
 .NOTPARALLEL:
 
@@ -85,6 +87,10 @@ deb: build
 test-deb:
 	@tests/packages.sh "$$(. /etc/os-release && echo "$$VERSION_CODENAME")" dist
 
+# The sources for PGXN.
+dist:
+	@scripts/dist.sh
+
 # A workspace of its own; needs neither PostgreSQL nor the extension.
 catalog:
 	cargo build --release --manifest-path examples/catalog/Cargo.toml
@@ -115,6 +121,7 @@ lint: check-pg-config
 	$(CARGO) clippy --workspace --all-targets $(FEATURES) -- -D warnings
 	cargo clippy --workspace --all-targets --manifest-path examples/catalog/Cargo.toml -- -D warnings
 	@scripts/pgspot.sh
+	@scripts/check-version.sh
 
 check-versions: check-pg-config
 	@scripts/check-versions.sh

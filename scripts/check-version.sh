@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Fails unless the version is the same wherever it stands, and the upgrade scripts form one line that leads to it.
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
+. scripts/apt.sh
+
+version=$(sed -n "s/^default_version = '\(.*\)'/\1/p" pg_embed.control)
+failed=0
+# same WHERE FOUND
+same() {
+    [ "$2" = "$version" ] || { echo "check-version: $1 has version \"$2\", pg_embed.control \"$version\"" >&2; failed=1; }
+}
+
+same Cargo.toml "$(sed -n '/^\[workspace.package\]/,/^$/s/^version = "\(.*\)"/\1/p' Cargo.toml)"
+same "Cargo.lock (pg_embed)" "$(sed -n '/^name = "pg_embed"/{n;s/^version = "\(.*\)"/\1/p}' Cargo.lock)"
+same CHANGELOG.md "$(sed -n 's/^## \([0-9.]*\).*/\1/p' CHANGELOG.md | head -1)"
+for path in 'm["version"]' 'm["provides"]["pg_embed"]["version"]'; do
+    same "META.json, $path" "$(python3 -c "import json; m = json.load(open('META.json')); print($path)")"
+done
+[ -f "sql/pg_embed--$version.sql" ] || { echo "check-version: there is no sql/pg_embed--$version.sql" >&2; failed=1; }
+
+# From each version there is one step at most, and from the first of them the steps lead to this one.
+steps=()
+for file in sql/pg_embed--*--*.sql; do
+    step=${file#sql/pg_embed--}
+    steps+=("${step%.sql}")
+done
+from=$(printf '%s\n' "${steps[@]%%--*}" | sort -V | head -1)
+for _ in "${steps[@]}"; do
+    next=()
+    for step in "${steps[@]}"; do
+        [ "${step%%--*}" != "$from" ] || next+=("${step##*--}")
+    done
+    [ ${#next[@]} = 1 ] || { echo "check-version: ${#next[@]} scripts lead on from $from" >&2; failed=1; break; }
+    from=${next[0]}
+done
+same "the end of the upgrade scripts" "$from"
+[ "$failed" = 0 ] || exit 1
+say "version $version: the same everywhere"
