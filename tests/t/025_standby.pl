@@ -95,8 +95,6 @@ add_rows($standby, 201, 260, @names);
 $standby->safe_psql('postgres', "UPDATE watched SET d = 'newer text ' || id WHERE id % 5 = 0");
 wait_for_vectors($standby, 'postgres', 'watched', 'e', 'ARRAY[d]') or diag 'rows wait for ever';
 is($standby->safe_psql('postgres', vectors_of($_, 'e', 'ARRAY[d]')), '180|180|0', "$_: after promotion") for @names;
-is($standby->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pg_embed worker'
-	AND datname = 'postgres'}), '1', 'a worker of its own');
 $standby->safe_psql('postgres', q{SELECT embed_watch('lacking', 'e', '{d}')});
 ok(wait_for_vectors($standby, 'postgres', 'lacking', 'e', 'ARRAY[d]'), 'embed_watch works there now');
 $standby->stop;
