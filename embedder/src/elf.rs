@@ -33,7 +33,7 @@ struct Dynamic {
 
 /// A loaded library. It must stay loaded as long as the process lives.
 pub struct Library {
-    path: PathBuf,
+    name: &'static CStr,
     base: usize,
     headers: &'static [Elf64_Phdr],
 }
@@ -48,8 +48,8 @@ impl Library {
     }
 
     /// The file that it was loaded from; empty for the program itself.
-    pub fn path(self) -> PathBuf {
-        self.path
+    pub fn path(&self) -> PathBuf {
+        PathBuf::from(OsStr::from_bytes(self.name.to_bytes()))
     }
 
     /// Has the library call `to` for the function `name` of other libraries. Before each place where its address
@@ -140,10 +140,9 @@ unsafe extern "C" fn visit(info: *mut dl_phdr_info, _: usize, search: *mut c_voi
     let (info, search) = unsafe { (&*info, &mut *search.cast::<Search>()) };
     // SAFETY: the headers of a loaded library stay where they are.
     let headers = unsafe { slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
-    // SAFETY: the name of a loaded library, zero-terminated.
+    // SAFETY: the name of a loaded library is zero-terminated, and stays where it is.
     let name = unsafe { CStr::from_ptr(info.dlpi_name) };
-    let path = PathBuf::from(OsStr::from_bytes(name.to_bytes()));
-    let library = Library { path, base: info.dlpi_addr as usize, headers };
+    let library = Library { name, base: info.dlpi_addr as usize, headers };
     if library.segments(libc::PT_LOAD).any(|segment| segment.contains(&search.address)) {
         search.found = Some(library);
     }

@@ -59,7 +59,7 @@ pub const DIMENSIONS: usize = 384;
 
 /// The file of the library that this code is part of; empty for a program, and where that cannot be seen.
 pub fn own_library() -> PathBuf {
-    elf::Library::at(own_library as *const () as usize).map(elf::Library::path).unwrap_or_default()
+    elf::Library::at(own_library as *const () as usize).map(|library| library.path()).unwrap_or_default()
 }
 
 /// Where an [`Embedder`] finds its files.

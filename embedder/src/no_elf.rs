@@ -10,7 +10,7 @@ impl Library {
         None
     }
 
-    pub fn path(self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         PathBuf::new()
     }
 

@@ -164,6 +164,10 @@ impl Report {
     /// The error as PostgreSQL's own data, in the current memory context, to be given to [`raise`] when everything of
     /// Rust's is dropped.
     pub fn into_data(self, level: PgLogLevel) -> *mut ErrorData {
+        with_room_for_errors(|| self.palloc_data(level))
+    }
+
+    fn palloc_data(self, level: PgLogLevel) -> *mut ErrorData {
         let Self { sqlstate, message, detail, hint, raised } = self;
         let raised = raised.map_or_else(Raised::default, |raised| *raised);
         let data = ErrorData {
@@ -241,7 +245,7 @@ pub unsafe fn raise_without_reserve() {
 
 /// Runs `body`; where PostgreSQL raises an ERROR in it for want of memory, what was put by is given back. The bindings take
 /// memory to catch an error, and where there is none, they raise and catch it again until PostgreSQL ends the server.
-pub fn with_room_for_errors<T>(body: impl FnOnce() -> T) -> T {
+fn with_room_for_errors<T>(body: impl FnOnce() -> T) -> T {
     struct Restore(*mut ErrorContextCallback);
     impl Drop for Restore {
         fn drop(&mut self) {

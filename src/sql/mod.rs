@@ -59,9 +59,7 @@ unsafe fn run(fcinfo: FunctionCallInfo, body: fn(Call) -> Result<Datum>) -> Datu
         report::raise_without_reserve();
         pg_sys::panic::pgrx_extern_c_guard(|| {
             let call = Call::new(fcinfo);
-            report::with_room_for_errors(|| {
-                report::guard(|| body(call)).map_err(|report| report.into_data(PgLogLevel::ERROR))
-            })
+            report::guard(|| body(call)).map_err(|report| report.into_data(PgLogLevel::ERROR))
         })
     };
     match outcome {
