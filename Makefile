@@ -2,7 +2,7 @@
 # make          build the extension
 # make install  put it into the server that PG_CONFIG names
 # make catalog  build the example's programs
-# make deb      Debian packages for that server, into dist/; make test-deb tries them
+# make deb      Debian packages for that server, into dist/; make test-deb tries such
 # make dist     the sources as an archive for PGXN, into dist/
 # make test, make demo, make demo-report, make bench, make lint, make uninstall, make clean
 # make check-versions   the lints for the other versions of PostgreSQL
@@ -10,9 +10,11 @@
 
 PG_CONFIG ?= pg_config
 export PG_CONFIG ORT_LIB MODEL_DIR LEAVE_OUT CATALOG ROWS SERVE BENCH_TEXTS CHROMIUM SCREENSHOTS
-export DEB_VERSION MATRIX
+export DEB_VERSION
 # Where demo-report writes.
 REPORT ?= report
+# What `make matrix` goes through: PostgreSQL 14 to 18.
+MATRIX ?= jammy bookworm noble trixie sid
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 # Recursive on purpose: `make deps` may be what brings pg_config.
@@ -83,9 +85,9 @@ uninstall: check-pg-config
 deb: build
 	@scripts/deb.sh
 
-# What `make deb` made, in clean file systems of this machine's distribution; as root.
+# Makes packages in a clean file system of this machine's distribution, and tries them in another; as root.
 test-deb:
-	@tests/packages.sh "$$(. /etc/os-release && echo "$$VERSION_CODENAME")" dist
+	@tests/packages.sh "$$(. /etc/os-release && echo "$$VERSION_CODENAME")"
 
 # The sources for PGXN.
 dist:
@@ -98,7 +100,6 @@ catalog:
 test: deps test-deps build catalog install-with-sudo
 	@tests/run.sh
 
-# MATRIX names some of them: make matrix MATRIX="jammy noble".
 matrix:
 	@tests/matrix.sh $(MATRIX)
 
@@ -121,7 +122,7 @@ lint: check-pg-config
 	$(CARGO) clippy --workspace --all-targets $(FEATURES) -- -D warnings
 	cargo clippy --workspace --all-targets --manifest-path examples/catalog/Cargo.toml -- -D warnings
 	@scripts/pgspot.sh
-	@scripts/check-version.sh
+	@scripts/one-version.sh
 
 check-versions: check-pg-config
 	@scripts/check-versions.sh

@@ -8,6 +8,10 @@ say() { echo "==> $*"; }
 die() { echo "$script: $*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
+# The distribution's ID and the code name of its release.
+distribution() { (. /etc/os-release && echo "$ID"); }
+codename() { (. /etc/os-release && echo "${VERSION_CODENAME:-}"); }
+
 updated=
 apt_update() {
     [ -z "$updated" ] || return 0
@@ -25,21 +29,30 @@ apt_install() {
         die "could not install: $*"
 }
 
+# need_pip [PYTHON]
+need_pip() { "${1:-python3}" -m pip --version >/dev/null 2>&1 || apt_install python3-pip; }
+
+# distribution_of SUITE: whose it is; keyring_of DISTRIBUTION: the keys of its packages.
+distribution_of() {
+    case $1 in
+    bookworm | trixie | sid) echo debian ;;
+    jammy | noble | resolute) echo ubuntu ;;
+    *) return 1 ;;
+    esac
+}
+keyring_of() { echo "/usr/share/keyrings/$1-archive-keyring.gpg"; }
+
 # use_suite TYPE SUITE [OPTION...]: from now on other_apt is an apt-get that knows this suite of Debian or Ubuntu and no
 # other; TYPE is deb or deb-src. The system's own lists and configuration stay as they are. The mirror is the one that the
 # machine uses or, for the other distribution, the one that debootstrap does. Needs $tmp, a directory of the caller's.
 use_suite() {
-    local type=$1 suite=$2 id codename components keyring check uri
+    local type=$1 suite=$2 id components=main keyring check uri
     shift 2
-    case $suite in
-    bookworm | trixie | sid) id=debian components=main ;;
-    jammy | noble | resolute) id=ubuntu components="main universe" ;;
-    *) return 1 ;;
-    esac
-    if [ "$(. /etc/os-release && echo "$ID")" = "$id" ]; then
-        codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+    id=$(distribution_of "$suite") || return 1
+    [ "$id" != ubuntu ] || components+=" universe"
+    if [ "$(distribution)" = "$id" ]; then
         uri=$(apt-get indextargets --no-release-info --format '$(RELEASE) $(REPO_URI)' 'Identifier: Packages' |
-            awk -v c="$codename" '($1 == c || $1 == "stable" || $1 == "unstable") && !uri { uri = $2 } END { print uri }')
+            awk -v c="$(codename)" '($1 == c || $1 == "stable" || $1 == "unstable") && !uri { uri = $2 } END { print uri }')
     else
         have debootstrap || apt_install debootstrap
         case $id in
@@ -49,7 +62,7 @@ use_suite() {
     fi
     [ -n "$uri" ] || return 1
     # A machine has its own distribution's keys; where it lacks the other's, nothing that is run comes from there.
-    keyring=/usr/share/keyrings/$id-archive-keyring.gpg
+    keyring=$(keyring_of "$id")
     if [ -f "$keyring" ]; then check=signed-by=$keyring; else check=trusted=yes; fi
     rm -rf "$tmp/apt"
     mkdir -p "$tmp/apt/lists/partial" "$tmp/apt/cache/archives/partial"

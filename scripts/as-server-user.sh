@@ -3,7 +3,8 @@
 # README.md, CONTRIBUTING.md, Makefile, docs/, scripts/, tests/, examples/ and deps/clients/, with the example's programs in
 # deps/catalog/, and removes the copy afterwards.
 # PostgreSQL refuses to run as root, so root's call becomes one as user postgres; the copy is there
-# because that user may not be able to read the clone. Passes on PG_CONFIG, ROWS, CATALOG, SERVE and BENCH_TEXTS;
+# because that user may not be able to read the clone. Passes on PG_CONFIG, ROWS, CATALOG, SERVE, BENCH_TEXTS,
+# LEAVE_OUT and UPGRADE_FROM;
 # what SCRIPT puts into the directories SCREENSHOTS and REPORT is copied back.
 set -euo pipefail
 

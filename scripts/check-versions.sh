@@ -4,10 +4,12 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-here=$("${PG_CONFIG:-pg_config}" --version | sed -E 's/^PostgreSQL ([0-9]+).*/\1/')
 declare -A suites=([14]=jammy [15]=bookworm [16]=noble [17]=trixie [18]=sid)
 
 . "$root/scripts/apt.sh"
+. "$root/scripts/project.sh"
+
+here=$(pg_major "${PG_CONFIG:-pg_config}")
 
 tmp=$(mktemp -d /tmp/pg_embed-headers.XXXXXX)
 trap 'rm -rf "$tmp"' EXIT

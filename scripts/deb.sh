@@ -9,15 +9,16 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 deps=$root/deps
 dist=$root/dist
 about=0.9.3
-PG_CONFIG=$(command -v "${PG_CONFIG:-pg_config}") || { echo "no pg_config: run make deps, or set PG_CONFIG" >&2; exit 1; }
 
 . "$root/scripts/apt.sh"
+. "$root/scripts/project.sh"
 . "$root/scripts/wheel.sh"
 
-major=$("$PG_CONFIG" --version | sed -E 's/^PostgreSQL ([0-9]+).*/\1/')
+PG_CONFIG=$(command -v "${PG_CONFIG:-pg_config}") || die "no pg_config: run make deps, or set PG_CONFIG"
+major=$(pg_major "$PG_CONFIG")
 [ "$("$PG_CONFIG" --bindir)" = "/usr/lib/postgresql/$major/bin" ] ||
     die "$PG_CONFIG is not that of a PostgreSQL package"
-version=$(sed -n "s/^default_version = '\(.*\)'/\1/p" "$root/pg_embed.control")
+version=$(extension_version)
 deb_version=${DEB_VERSION:-$version-1}
 name=${DEBFULLNAME:-$(git -C "$root" log -1 --format=%cn)}
 email=${DEBEMAIL:-$(git -C "$root" log -1 --format=%ce)}
@@ -63,9 +64,8 @@ fi
 # --- debian/
 
 source=$tmp/pg-embed
-cp -R "$root/packaging/debian" "$tmp/debian"
 mkdir "$source"
-mv "$tmp/debian" "$source/debian"
+cp -R "$root/packaging/debian" "$source/"
 cd "$source/debian"
 
 # Debian 12 and Ubuntu 22.04 have no package of pgvector: there it is built by hand, or comes from PostgreSQL's own

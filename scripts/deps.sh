@@ -15,6 +15,7 @@ pg_config=${PG_CONFIG:-pg_config}
 export PATH=$HOME/.cargo/bin:$PATH
 
 . "$root/scripts/apt.sh"
+. "$root/scripts/project.sh"
 . "$root/scripts/wheel.sh"
 
 tmp=$(mktemp -d /tmp/pg_embed-deps.XXXXXX)
@@ -51,8 +52,6 @@ has_server_dev() {
         [ -f "$("$pg_config" --includedir-server)/postgres.h" ]
 }
 
-pg_major() { "$pg_config" --version | sed -E 's/^PostgreSQL ([0-9]+).*/\1/'; }
-
 need_ort=1
 ! matches "$arch/$ort" "$deps/$ort" || need_ort=
 need_model=1
@@ -87,7 +86,7 @@ fi
 if ! has_server || ! has_server_dev; then
     die "$pg_config does not lead to a server with headers: set PG_CONFIG=/usr/lib/postgresql/NN/bin/pg_config"
 fi
-say "PostgreSQL $(pg_major): present"
+say "PostgreSQL $(pg_major "$pg_config"): present"
 
 # --- Rust
 
@@ -128,7 +127,7 @@ say "Rust $(rustc --version | awk '{ print $2 }'): present"
 # is built.
 fetch_pgvector_source() {
     local suite suites
-    case $(. /etc/os-release && echo "$ID") in
+    case $(distribution) in
     debian) suites="sid trixie" ;;
     ubuntu) suites="resolute noble" ;;
     # The keys of another distribution are not at hand to check it.
@@ -151,16 +150,16 @@ fetch_pgvector_source() {
 
 vector_control=$("$pg_config" --sharedir)/extension/vector.control
 if [ ! -f "$vector_control" ]; then
-    have apt-get || die "pgvector is missing: install it for PostgreSQL $(pg_major), then run make deps again"
+    have apt-get || die "pgvector is missing: install it for PostgreSQL $(pg_major "$pg_config"), then run make deps again"
     apt_update
-    package=postgresql-$(pg_major)-pgvector
+    package=postgresql-$(pg_major "$pg_config")-pgvector
     # A server outside Debian's layout cannot use Debian's package.
-    if [ "$("$pg_config" --bindir)" = "/usr/lib/postgresql/$(pg_major)/bin" ] &&
+    if [ "$("$pg_config" --bindir)" = "/usr/lib/postgresql/$(pg_major "$pg_config")/bin" ] &&
         [ -n "$(apt-cache madison "$package" 2>/dev/null)" ]; then
         apt_install "$package"
     else
         fetch_pgvector_source ||
-            die "could not fetch pgvector's source; install pgvector 0.5 or newer for PostgreSQL $(pg_major) by hand, then run make deps again"
+            die "could not fetch pgvector's source; install pgvector 0.5 or newer for PostgreSQL $(pg_major "$pg_config") by hand, then run make deps again"
         say "pgvector: building"
         # Empty OPTFLAGS: the default, -march=native, ties the library to this processor.
         # Without LLVM bitcode, so that no clang is needed.

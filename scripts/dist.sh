@@ -4,10 +4,10 @@ set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/scripts/apt.sh"
+. "$root/scripts/project.sh"
 
-"$root/scripts/check-version.sh"
-version=$(sed -n "s/^default_version = '\(.*\)'/\1/p" "$root/pg_embed.control")
-name=pg_embed-$version
+"$root/scripts/one-version.sh"
+name=pg_embed-$(extension_version)
 [ -z "$(git -C "$root" status --porcelain --untracked-files=no)" ] || say "what is not committed is not in the archive"
 mkdir -p "$root/dist"
 # Times in an archive are those of the time zone.

@@ -5,12 +5,13 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 . scripts/apt.sh
+. scripts/project.sh
 
-version=$(sed -n "s/^default_version = '\(.*\)'/\1/p" pg_embed.control)
+version=$(extension_version)
 failed=0
 # same WHERE FOUND
 same() {
-    [ "$2" = "$version" ] || { echo "check-version: $1 has version \"$2\", pg_embed.control \"$version\"" >&2; failed=1; }
+    [ "$2" = "$version" ] || { echo "one-version: $1 has version \"$2\", pg_embed.control \"$version\"" >&2; failed=1; }
 }
 
 same Cargo.toml "$(sed -n '/^\[workspace.package\]/,/^$/s/^version = "\(.*\)"/\1/p' Cargo.toml)"
@@ -19,7 +20,7 @@ same CHANGELOG.md "$(sed -n 's/^## \([0-9.]*\).*/\1/p' CHANGELOG.md | head -1)"
 for path in 'm["version"]' 'm["provides"]["pg_embed"]["version"]'; do
     same "META.json, $path" "$(python3 -c "import json; m = json.load(open('META.json')); print($path)")"
 done
-[ -f "sql/pg_embed--$version.sql" ] || { echo "check-version: there is no sql/pg_embed--$version.sql" >&2; failed=1; }
+[ -f "sql/pg_embed--$version.sql" ] || { echo "one-version: there is no sql/pg_embed--$version.sql" >&2; failed=1; }
 
 # From each version there is one step at most, and from the first of them the steps lead to this one.
 steps=()
@@ -33,7 +34,7 @@ for _ in "${steps[@]}"; do
     for step in "${steps[@]}"; do
         [ "${step%%--*}" != "$from" ] || next+=("${step##*--}")
     done
-    [ ${#next[@]} = 1 ] || { echo "check-version: ${#next[@]} scripts lead on from $from" >&2; failed=1; break; }
+    [ ${#next[@]} = 1 ] || { echo "one-version: ${#next[@]} scripts lead on from $from" >&2; failed=1; break; }
     from=${next[0]}
 done
 same "the end of the upgrade scripts" "$from"

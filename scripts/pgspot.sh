@@ -18,7 +18,7 @@ pgspot() { PYTHONPATH=$home python3 -m pgspot "$@"; }
 
 if ! pgspot --version 2>/dev/null | grep -qF " $version"; then
     have python3 || apt_install python3
-    python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip
+    need_pip
     say "pip install pgspot==$version"
     rm -rf "$home"
     python3 -m pip install -q --disable-pip-version-check --target "$home" "pgspot==$version" ||

@@ -15,11 +15,7 @@ roots=${ROOTS:-/var/tmp/pg_embed-roots}
 base=$roots/$name
 cache=$roots/cache/$name
 
-case $name in
-bookworm | trixie | sid) keyring=/usr/share/keyrings/debian-archive-keyring.gpg ;;
-jammy | noble) keyring=/usr/share/keyrings/ubuntu-archive-keyring.gpg ;;
-*) die "no such distribution: $name" ;;
-esac
+id=$(distribution_of "$name") || die "no such distribution: $name"
 [ "$(id -u)" = 0 ] || die "only root can make a file system"
 
 # What lets a program here reach the network is needed there, too.
@@ -29,7 +25,7 @@ while IFS= read -r variable; do
 done < <(env | grep -iE '^[a-z_]*(proxy|cert|ca_bundle|cainfo|ca_certs)[a-z_]*=' || true)
 
 make_base() {
-    local scripts
+    local scripts keyring uri suite
     have debootstrap || apt_install debootstrap
     say "$name: debootstrap"
     scripts=$(mktemp -d)
@@ -38,6 +34,7 @@ make_base() {
     [ -e "$scripts/scripts/$name" ] || ln -s gutsy "$scripts/scripts/$name"
     # Debian has no package of Ubuntu's keys. What runs in these file systems is thrown away.
     local check=(--no-check-gpg)
+    keyring=$(keyring_of "$id")
     [ ! -f "$keyring" ] || check=(--keyring="$keyring")
     rm -rf "$base" "$base.new"
     mkdir -p "$base.new"
@@ -45,19 +42,15 @@ make_base() {
         { tail -20 "$roots/$name.log" >&2; die "debootstrap could not make $name"; }
     rm -rf "$scripts"
     # As installed systems have it, by the address that debootstrap chose.
-    local uri suite
     uri=$(awk '$1 == "deb" { print $2; exit }' "$base.new/etc/apt/sources.list")
-    case $name in
-    jammy | noble)
+    if [ "$id" = ubuntu ]; then
         for suite in "$name" "$name-updates" "$name-security"; do
             echo "deb $uri $suite main universe"
         done >"$base.new/etc/apt/sources.list"
-        ;;
-    sid)
+    elif [ "$name" = sid ]; then
         # A mirror that stands still has an expired Release file.
         echo 'Acquire::Check-Valid-Until "false";' >"$base.new/etc/apt/apt.conf.d/99valid"
-        ;;
-    esac
+    fi
     # Packages are kept for the next run, and services do not start.
     rm -f "$base.new/etc/apt/apt.conf.d/docker-clean"
     echo 'Binary::apt::APT::Keep-Downloaded-Packages "true";' >"$base.new/etc/apt/apt.conf.d/99keep"

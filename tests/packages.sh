@@ -1,8 +1,6 @@
 #!/usr/bin/env bash
-# packages.sh DISTRIBUTION [DIRECTORY]: installs the packages in clean file systems, as scripts/root.sh makes them: first
-# search, upgrade under a running server, removal. Without DIRECTORY they are made in the distribution first; with it, they
-# are those of `make deb` there, and made for DISTRIBUTION; beside them pgvector.tar, if DISTRIBUTION has no package of it.
-# The other forms are called in there:
+# packages.sh DISTRIBUTION: makes the packages in a clean file system, as scripts/root.sh makes them, and installs them in
+# another: first search, upgrade under a running server, removal. The other forms are called in there:
 #   packages.sh make     makes them, with a lower version too
 #   packages.sh install  installs them
 # The last line is "packages: N passed, M failed".
@@ -10,9 +8,10 @@ set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/scripts/apt.sh"
+. "$root/scripts/project.sh"
 
 # Of the same sources, and older by Debian's order.
-old_version=$(sed -n "s/^default_version = '\(.*\)'/\1/p" "$root/pg_embed.control")~old-1
+old_version=$(extension_version)~old-1
 
 make_packages() {
     apt_update
@@ -142,16 +141,11 @@ install) cd "$root" && install_packages ;;
 ?*)
     out=$(mktemp -d /tmp/pg_embed-packages.XXXXXX)
     trap 'rm -rf "$out"' EXIT
-    if [ -n "${2:-}" ]; then
-        cp "$2"/*.deb "$out/"
-        [ ! -f "$2/pgvector.tar" ] || cp "$2/pgvector.tar" "$out/"
-    else
-        OUT=$out "$root/scripts/root.sh" "$1" tests/packages.sh make
-    fi
+    OUT=$out "$root/scripts/root.sh" "$1" tests/packages.sh make
     OUT=$out "$root/scripts/root.sh" "$1" tests/packages.sh install
     ;;
 *)
-    echo "usage: $0 DISTRIBUTION [DIRECTORY]" >&2
+    echo "usage: $0 DISTRIBUTION" >&2
     exit 2
     ;;
 esac

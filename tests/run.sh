@@ -71,7 +71,7 @@ server | file)
     export PATH=$bindir:$PATH PG_REGRESS=$pgxs/test/regress/pg_regress
     export TESTDIR=$PWD TESTDATADIR=$PWD/tmp_check TESTLOGDIR=$PWD/tmp_check/log
     # The first is where scripts/test-deps.sh puts them if the server lacks them.
-    export PERL5LIB=$PWD/../deps/clients/perl:$pgxs/test/perl
+    export PERL5LIB=$PWD/../deps/clients/perl:$pgxs/test/perl${PERL5LIB:+:$PERL5LIB}
     unset PGHOST PGPORT PGUSER PGDATABASE PGDATA PGOPTIONS
     mkdir -p "$TESTLOGDIR" results
     ;;&

@@ -30,7 +30,8 @@ my $conf = q{
 	pg_embed.worker_batch_size = 1
 	pg_embed.worker_naptime = '1s'
 	log_min_messages = debug1};
-my $old = start_cluster('old', ($from ? (install_path => $old_bindir =~ s{/bin$}{}r) : ()), conf => "$conf\nmax_worker_processes = 1");
+my $old = start_cluster('old', conf => "$conf\nmax_worker_processes = 1",
+	$from ? (install_path => $old_bindir =~ s{/bin$}{}r) : ());
 my $new = PostgreSQL::Test::Cluster->new('new');
 # Both need the same, and 18 has checksums unless told otherwise.
 my @plain = $new_major >= 18 && $old_major < 18 ? ('--no-data-checksums') : ();
