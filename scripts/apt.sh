@@ -52,7 +52,7 @@ use_suite() {
     [ "$id" != ubuntu ] || components+=" universe"
     if [ "$(distribution)" = "$id" ]; then
         uri=$(apt-get indextargets --no-release-info --format '$(RELEASE) $(REPO_URI)' 'Identifier: Packages' |
-            awk -v c="$(codename)" '($1 == c || $1 == "stable" || $1 == "unstable") && !uri { uri = $2 } END { print uri }')
+            awk -v c="$(codename)" '($1 == c || $1 ~ /^(stable|testing|unstable|sid)$/) && !uri { uri = $2 } END { print uri }')
     else
         have debootstrap || apt_install debootstrap
         case $id in
