@@ -1,11 +1,9 @@
 #!/usr/bin/env bash
-# as-server-user.sh SCRIPT [ARGS]: runs SCRIPT (a path inside the project) in a temporary copy of
-# README.md, CONTRIBUTING.md, Makefile, docs/, scripts/, tests/, examples/ and deps/clients/, with the example's programs in
-# deps/catalog/, and removes the copy afterwards.
+# as-server-user.sh SCRIPT [ARGS]: runs SCRIPT (a path inside the project) in a temporary copy of the pages, Makefile, docs/,
+# scripts/, tests/, examples/ and deps/clients/, with the example's programs in deps/catalog/, and removes the copy afterwards.
 # PostgreSQL refuses to run as root, so root's call becomes one as user postgres; the copy is there
-# because that user may not be able to read the clone. Passes on PG_CONFIG, ROWS, CATALOG, SERVE, BENCH_TEXTS,
-# LEAVE_OUT and UPGRADE_FROM;
-# what SCRIPT puts into the directories SCREENSHOTS and REPORT is copied back.
+# because that user may not be able to read the clone. Passes on PG_CONFIG, ROWS, CATALOG, SERVE, BENCH_TEXTS, LEAVE_OUT and
+# UPGRADE_FROM; what SCRIPT puts into the directories SCREENSHOTS and REPORT is copied back.
 set -euo pipefail
 
 [ $# -ge 1 ] || { echo "usage: $0 SCRIPT [ARGS]" >&2; exit 2; }
@@ -39,7 +37,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 mkdir -p "$dir/deps/catalog"
-cp "$root/README.md" "$root/CONTRIBUTING.md" "$root/Makefile" "$dir/"
+cp "$root"/*.md "$root/LICENSE" "$root/Makefile" "$dir/"
 for folder in docs scripts tests deps/clients; do
     [ ! -d "$root/$folder" ] || cp -R "$root/$folder" "$dir/$folder"
 done

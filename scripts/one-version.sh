@@ -20,6 +20,15 @@ same CHANGELOG.md "$(sed -n 's/^## \([0-9.]*\).*/\1/p' CHANGELOG.md | head -1)"
 for path in 'm["version"]' 'm["provides"]["pg_embed"]["version"]'; do
     same "META.json, $path" "$(python3 -c "import json; m = json.load(open('META.json')); print($path)")"
 done
+
+# What the README says of others' versions is what is built for.
+said() { grep -qF "$2" "$1" || { echo "one-version: $1 does not say \"$2\"" >&2; failed=1; }; }
+rust=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+majors=$(sed -n 's/^pg\([0-9]*\) = .*/\1/p' Cargo.toml)
+said README.md "| $rust or newer |"
+said README.md "| ${majors//$'\n'/, } |"
+said docs/badges/postgresql.svg ">$(head -1 <<<"$majors") to $(tail -1 <<<"$majors")<"
+
 [ -f "sql/pg_embed--$version.sql" ] || { echo "one-version: there is no sql/pg_embed--$version.sql" >&2; failed=1; }
 
 # From each version there is one step at most, and from the first of them the steps lead to this one.

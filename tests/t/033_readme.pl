@@ -7,6 +7,7 @@
 use strict;
 use warnings;
 
+use File::Basename qw(dirname);
 use FindBin;
 use lib $FindBin::RealBin;
 use EmbedTest;
@@ -14,6 +15,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $root = "$FindBin::RealBin/../..";
+my @pages = map { s{^\Q$root\E/}{}r } map { glob "$root/$_" } 'README.md', 'docs/*.md', 'examples/*/README.md', 'CONTRIBUTING.md';
 
 # The blocks of a page as [line, language, text], and what is wrong with them.
 sub blocks
@@ -102,6 +104,28 @@ is(missing("make deps PG_CONFIG=/x # a word\nsudo make install\nscripts/as-serve
 is(missing("make dmeo\nmake demo ROW=1\nscripts/none.sh \\\n    tests/none.sh /absolute a//b\ncd none\ntarget/release/none"),
 	'make dmeo, make ROW=1, scripts/none.sh, tests/none.sh, none, target/release/none', 'what is not there is named');
 
+# Where a page leads to and nothing is. What is elsewhere on the net is not looked for.
+sub dead_links
+{
+	my ($page) = @_;
+	my $content = slurp_file("$root/$page") =~ s/^```.*?^```$//gmsr;
+	my @dead;
+	for my $link ($content =~ /\]\(([^)\s]+)\)/g)
+	{
+		next if $link =~ /^https?:/;
+		my ($file, $heading) = split /#/, $link, 2;
+		my $target = $file eq '' ? "$root/$page" : dirname("$root/$page") . "/$file";
+		unless (-e $target) { push @dead, $link; next }
+		next unless defined $heading;
+		my @headings = slurp_file($target) =~ /^#+ (.*)$/mg;
+		# As browsers are given them: small, without marks, a hyphen for each blank.
+		push @dead, $link unless grep { lc(s/[^\w\s-]//gr =~ s/\s/-/gr) eq $heading } @headings;
+	}
+	return join ', ', @dead;
+}
+
+is(dead_links($_), '', "$_: its links lead somewhere") for @pages, 'SECURITY.md', 'CHANGELOG.md';
+
 # The pages. The first makes the extension for itself, and the reference goes on with what it has made.
 
 my $node = start_cluster('readme', conf => "shared_preload_libraries = 'pg_embed'");
@@ -113,13 +137,11 @@ $node->safe_psql($_, 'CREATE EXTENSION pg_embed CASCADE') for 'examples_catalog'
 
 my $unremarkable = qr/^(?:psql:\S+ )?(?:NOTICE|DETAIL|HINT):.*\n?/m;
 my %count;
-for my $path (map { glob "$root/$_" } 'README.md', 'docs/*.md', 'examples/*/README.md', 'CONTRIBUTING.md')
+for my $page (@pages)
 {
-	my $page = $path =~ s{^\Q$root\E/}{}r;
 	my $database = $page =~ m{^examples/(\w+)/} ? "examples_$1" : 'reader';
-	my ($blocks, $wrong) = blocks(slurp_file($path));
+	my ($blocks, $wrong) = blocks(slurp_file("$root/$page"));
 	is(join("\n", @$wrong), '', "$page: each block has a fence and a language");
-	cmp_ok(scalar @$blocks, '>', 0, "$page: it has blocks");
 	for my $block (@$blocks)
 	{
 		my ($line, $language, $text) = @$block;
@@ -146,6 +168,7 @@ for my $path (map { glob "$root/$_" } 'README.md', 'docs/*.md', 'examples/*/READ
 		elsif ($language eq 'console') { is(missing($text), '', "$what: what it names is there") }
 	}
 }
+cmp_ok($count{$_} // 0, '>', 0, "there are blocks of $_") for 'sql', 'sh', 'console';
 note("blocks run: $count{sql} of SQL, $count{sh} of shell; looked through: $count{console} for a terminal; "
 	. "for reading: $count{text}");
 ok(wait_for_vectors($node, 'reader', 'products', 'embedding', 'ARRAY[title, description]'), 'the table is filled in the end');
