@@ -191,9 +191,15 @@ impl Column {
         })
     }
 
+    /// Whether the trigger is what it was, and still the one that decides: since it was read, the table may have become a
+    /// partition of one that is watched. To be asked while the table is locked.
     fn is_still_watched(&self) -> bool {
-        let trigger = &self.watched.trigger;
-        catalog::trigger(trigger.oid, self.watched.function).is_some_and(|now| now == *trigger)
+        let Watched { trigger, function, .. } = &self.watched;
+        let all = catalog::triggers_on(trigger.table);
+        let overrules = |other: &Trigger| {
+            other.function == *function && other.is_inherited() && other.arguments.first() == trigger.arguments.first()
+        };
+        all.contains(trigger) && (trigger.is_inherited() || !all.iter().any(overrules))
     }
 
     fn open(&self, relation: Relation) -> Result<Table> {
@@ -232,10 +238,13 @@ impl Column {
         self.conclude(full, found, filled, changed, troubled)
     }
 
-    /// Stores some; `None` if the table is locked or has another shape or file now.
+    /// Stores some; `None` if the table is locked, or is not what it was.
     fn store(&self, embedded: &mut Embedded, shape: &Shape) -> Result<Option<Vec<(Version, Outcome)>>> {
         transaction(|| {
             let Some(relation) = access::try_lock(self.table(), pg_sys::RowExclusiveLock)? else { return Ok(None) };
+            if !self.is_still_watched() {
+                return Ok(None);
+            }
             let _identity = Identity::of(relation.owner);
             let table = self.open(relation)?;
             if table.shape() != *shape {
