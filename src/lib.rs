@@ -1,9 +1,10 @@
 //! pg_embed: text to `vector(384)` inside PostgreSQL.
 //!
 //! Postgres in, Postgres out: what a model is stands in the `embedder` crate. The SQL surface is written by hand, in
-//! `sql/`. The directories are floors, each of which calls only those below it: `sql` over `background` over `table` over
+//! `sql/`. The directories are floors, each of which calls only those below it: `sql` over `background` and `ahead` over `table` over
 //! `model` over `postgres`.
 
+mod ahead;
 mod background;
 mod model;
 mod postgres;
@@ -24,4 +25,5 @@ pub extern "C-unwind" fn _PG_init() {
     model::backend::preload();
     background::launcher::init();
     background::wake::init();
+    ahead::init();
 }

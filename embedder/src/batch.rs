@@ -9,7 +9,7 @@ use ndarray::{Array2, s};
 use crate::error::Result;
 use crate::interrupt::{Interrupt, with_signals_blocked};
 use crate::session::Session;
-use crate::{DIMENSIONS, Embedder, Tokenizer, Tokens, memory, shortage};
+use crate::{DIMENSIONS, Embedder, Embedding, Tokenizer, Tokens, memory, shortage};
 
 /// Most tokens, padding included, of one micro-batch. Large enough that the matrix products dominate, small enough
 /// that a cancelled call ends soon and the activations stay in the cache.
@@ -41,7 +41,8 @@ const WINDOW: usize = 4096;
 pub struct Batch<'t> {
     input: Input<'t>,
     vectors: Array2<f32>,
-    truncated: Option<Truncated>,
+    /// The numbers of the texts that were truncated, in their order.
+    truncated: Vec<usize>,
     /// The first text that has not been tokenized.
     next: usize,
     /// Tokenized texts of the present window: text number and token ids.
@@ -107,7 +108,7 @@ impl<'t> Batch<'t> {
 
     fn of(input: Input<'t>) -> Result<Self> {
         let vectors = memory::zeros(input.len(), DIMENSIONS)?;
-        Ok(Self { input, vectors, truncated: None, next: 0, window: Vec::new(), queue: Vec::new() })
+        Ok(Self { input, vectors, truncated: Vec::new(), next: 0, window: Vec::new(), queue: Vec::new() })
     }
 
     /// Works on until all is done (`true`), or until `pause` returns true (`false`); then call it again to go on.
@@ -154,12 +155,21 @@ impl<'t> Batch<'t> {
 
     /// The texts that were truncated, as far as the work has come.
     pub fn truncated(&self) -> Option<Truncated> {
-        self.truncated
+        self.truncated.first().map(|&first| Truncated { texts: self.truncated.len(), first })
     }
 
     /// The vectors, of shape (texts, [`DIMENSIONS`]), in the order of the texts. Zeros where the work is not done.
     pub fn into_vectors(self) -> Array2<f32> {
         self.vectors
+    }
+
+    /// What [`Embedder::embed`] gives for each text, in their order. To be called when the work is done.
+    pub fn into_embeddings(self) -> impl Iterator<Item = Embedding> {
+        let Self { vectors, truncated, .. } = self;
+        (0..vectors.nrows()).map(move |text| Embedding {
+            vector: vectors.row(text).to_owned(),
+            truncated: truncated.binary_search(&text).is_ok(),
+        })
     }
 
     /// Tokenizes the next texts and queues their micro-batches; `false` if paused.
@@ -170,8 +180,7 @@ impl<'t> Batch<'t> {
             }
             let tokens = self.input.tokens(self.next, embedder.tokenizer())?;
             if tokens.truncated {
-                let seen = self.truncated.unwrap_or(Truncated { texts: 0, first: self.next });
-                self.truncated = Some(Truncated { texts: seen.texts + 1, ..seen });
+                self.truncated.push(self.next);
             }
             self.window.push((self.next, tokens.ids));
             self.next += 1;

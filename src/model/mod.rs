@@ -1,4 +1,5 @@
-//! This process's embedder, and the texts it remembers.
+//! This process's embedder, the texts it remembers, and those it embeds ahead.
 
+pub mod ahead;
 pub mod backend;
 pub mod memo;

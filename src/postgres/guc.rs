@@ -22,6 +22,8 @@ pub static THREADS: GucSetting<i32> = GucSetting::<i32>::new(1);
 pub static MEMO_SIZE: GucSetting<i32> = GucSetting::<i32>::new(64);
 /// A vector that stands for less than its text should not go unnoticed, nor should one long text stop a load: notice.
 pub static TRUNCATION: GucSetting<Truncation> = GucSetting::<Truncation>::new(Truncation::Notice);
+/// Whether rows that a statement is going to embed are read ahead, and embedded together.
+pub static LOOK_AHEAD: GucSetting<bool> = GucSetting::<bool>::new(true);
 /// Empty: where `make install` puts the model.
 pub static MODEL_DIRECTORY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 /// Empty: where `make install` puts the library.
@@ -65,6 +67,13 @@ pub fn threads() -> usize {
     THREADS.get() as usize
 }
 
+/// PostgreSQL's `work_mem` in bytes.
+#[allow(unsafe_code)]
+pub fn work_memory() -> usize {
+    // SAFETY: reads a variable of this process.
+    unsafe { pgrx::pg_sys::work_mem as usize * 1024 }
+}
+
 pub fn init() {
     GucRegistry::define_int_guc(
         c"pg_embed.threads",
@@ -93,6 +102,14 @@ pub fn init() {
         &TRUNCATION,
         GucContext::Userset,
         GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"pg_embed.look_ahead",
+        c"Embeds the texts of many rows together where a statement calls embed_text() row by row.",
+        c"Rows are read ahead, up to work_mem, and embedded by pg_embed.threads threads. No result depends on it.",
+        &LOOK_AHEAD,
+        GucContext::Userset,
+        GucFlags::EXPLAIN,
     );
     // Only the server's configuration files reach these two, so that no session can have a library loaded or a file
     // read. They cannot be of context postmaster, which only preloaded libraries may define.
