@@ -3,6 +3,7 @@
 # make install  put it into the server that PG_CONFIG names
 # make catalog  build the example's programs
 # make deb      Debian packages for that server, into dist/; make test-deb tries such
+# make image    a container image with PostgreSQL, pgvector and pg_embed, into dist/; make test-image tries it; as root
 # make dist     the sources as an archive for PGXN, into dist/
 # make test, make demo, make demo-report, make bench, make lint, make uninstall, make clean
 # make check-versions   the lints for the other versions of PostgreSQL
@@ -41,8 +42,8 @@ MODELDEST = $(DESTDIR)$(SHAREDIR)/pg_embed/$(MODEL)
 # `install` unlinks the old file first: a server that has it mapped keeps its own copy.
 put = cmp -s $(2) "$(3)" || install -D -m $(1) $(2) "$(3)"
 
-.PHONY: build catalog deps test-deps check-pg-config install install-with-sudo uninstall deb test-deb dist test demo \
-	demo-report bench lint check-versions matrix clean
+.PHONY: build catalog deps test-deps check-pg-config install install-with-sudo uninstall deb test-deb image test-image dist \
+	test demo demo-report bench lint check-versions matrix clean
 # `test` and `demo` rely on their prerequisites being made in order.
 .NOTPARALLEL:
 
@@ -88,6 +89,13 @@ deb: build
 # Makes packages in a clean file system of this machine's distribution, and tries them in another; as root.
 test-deb:
 	@tests/packages.sh "$$(. /etc/os-release && echo "$$VERSION_CODENAME")"
+
+# Of packages alone, made in clean file systems of a distribution that has pgvector; as root.
+image:
+	@scripts/image.sh
+
+test-image: image
+	@tests/image.sh
 
 # The sources for PGXN.
 dist:

@@ -26,6 +26,7 @@ said() { grep -qF "$2" "$1" || { echo "one-version: $1 does not say \"$2\"" >&2;
 rust=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 majors=$(sed -n 's/^pg\([0-9]*\) = .*/\1/p' Cargo.toml)
 said README.md "| $rust or newer |"
+said README.md "localhost/pg_embed:$version-pg"
 said README.md "| ${majors//$'\n'/, } |"
 said docs/badges/postgresql.svg ">$(head -1 <<<"$majors") to $(tail -1 <<<"$majors")<"
 

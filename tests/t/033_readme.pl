@@ -58,7 +58,8 @@ for my $case (
 	like(join("\n", @$wrong), $expected, 'recognised: ' . $content =~ s/\n/ | /gr);
 }
 
-# What a block for a terminal names and the project does not have. What the reader has is absolute, or without a slash.
+# What a block for a terminal names and the project does not have. What the reader has is absolute, without a slash, or a
+# container's image or volume.
 my $makefile = slurp_file("$root/Makefile");
 my %targets = map { ($_ => 1) } map { split ' ' } $makefile =~ /^([a-z][a-z -]*):/mg;
 
@@ -86,7 +87,7 @@ sub missing
 			}
 			next;
 		}
-		for my $path (grep { m{/} && !m{^/|//} } @words)
+		for my $path (grep { m{/} && !m{^/|//|^localhost/|^\w+:/} } @words)
 		{
 			# What cargo builds is named as its package.
 			my ($program) = $path =~ m{^target/release/([\w-]+)$};
