@@ -6,7 +6,7 @@
 # make image    a container image with PostgreSQL, pgvector and pg_embed, into dist/; make test-image tries it; as root
 # make dist     the sources as an archive for PGXN, into dist/
 # make test, make demo, make demo-report, make bench, make lint, make uninstall, make clean
-# make check-versions   the lints for the other versions of PostgreSQL
+# make check-versions   the lints for the other versions of PostgreSQL, and whether the oldest Rust compiles it
 # make matrix           the tests in clean file systems of five distributions, with PostgreSQL 14 to 18; as root
 
 PG_CONFIG ?= pg_config
@@ -134,6 +134,7 @@ lint: check-pg-config
 
 check-versions: check-pg-config
 	@scripts/check-versions.sh
+	@scripts/oldest-rust.sh
 
 # deps/ stays: it is 115 MB to fetch again.
 clean:
