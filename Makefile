@@ -131,6 +131,7 @@ lint: check-pg-config
 	cargo clippy --workspace --all-targets --manifest-path examples/catalog/Cargo.toml -- -D warnings
 	@scripts/pgspot.sh
 	@scripts/one-version.sh
+	@scripts/deny.sh
 
 check-versions: check-pg-config
 	@scripts/check-versions.sh
