@@ -12,7 +12,7 @@ use crate::ahead::tree::{self, tag};
 use crate::ahead::{calls, target};
 use crate::model::ahead::{Expectation, LONGEST};
 use crate::postgres::version::raw;
-use crate::postgres::{guc, server, text};
+use crate::postgres::{guc, server, text, version};
 
 static mut NEXT_HOOK: pg_sys::planner_hook_type = None;
 
@@ -298,7 +298,7 @@ impl Walk {
     unsafe fn for_merge(&mut self, modify: *mut pg_sys::ModifyTable) {
         // SAFETY: a node of the plan.
         unsafe {
-            let (plan, actions) = ((*modify).plan.lefttree, (*modify).mergeActionLists);
+            let (plan, actions) = ((*modify).plan.lefttree, version::merge_actions(modify));
             if plan.is_null() || !has_rows(plan) || !calls::occur_in(actions.cast()) {
                 return;
             }

@@ -14,7 +14,7 @@ use crate::ahead::tree::{self, tag};
 use crate::model::ahead::LONGEST;
 use crate::postgres::catalog;
 use crate::postgres::report::Result;
-use crate::postgres::version::raw;
+use crate::postgres::version::{MergeAction, raw};
 use crate::table::columns::{self, Columns};
 
 /// What a plan tells our node about the tables that a statement writes to, as integers: the command, then for each table
@@ -98,7 +98,7 @@ pub unsafe fn merged(actions: *mut List, output: *mut List) -> *mut List {
     // SAFETY: the caller's promise.
     unsafe {
         let place = tree::items::<pg_sys::TargetEntry>(output).find(|entry| is_junk(*entry, c"ctid"));
-        for action in tree::items::<pg_sys::MergeAction>(actions) {
+        for action in tree::items::<MergeAction>(actions) {
             let is_insert = (*action).commandType == CmdType::CMD_INSERT;
             let Some(condition) = over_output(pg_sys::make_ands_explicit((*action).qual.cast()).cast(), output) else {
                 continue;

@@ -11,6 +11,31 @@ pub type VarNumber = u32;
 #[cfg(not(feature = "pg14"))]
 pub type VarNumber = i32;
 
+#[cfg(not(feature = "pg14"))]
+pub use pg_sys::MergeAction;
+
+/// What PostgreSQL 14 has none of: see [`merge_actions`].
+#[cfg(feature = "pg14")]
+#[allow(non_snake_case)]
+pub struct MergeAction {
+    pub commandType: pg_sys::CmdType::Type,
+    pub qual: *mut pg_sys::Node,
+    pub targetList: *mut pg_sys::List,
+}
+
+/// The lists of a MERGE's actions, one for each table; null for other statements.
+///
+/// # Safety
+/// A node of a plan.
+pub unsafe fn merge_actions(modify: *mut pg_sys::ModifyTable) -> *mut pg_sys::List {
+    #[cfg(feature = "pg14")]
+    let (_, actions) = (modify, std::ptr::null_mut());
+    #[cfg(not(feature = "pg14"))]
+    // SAFETY: the caller's promise.
+    let actions = unsafe { (*modify).mergeActionLists };
+    actions
+}
+
 /// Parse analysis of a statement with parameters of these types.
 ///
 /// # Safety
