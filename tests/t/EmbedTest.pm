@@ -11,7 +11,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(start_cluster answer launch outcome refusal vectors_of wait_for_vectors ask wait_for_server set_traps
+our @EXPORT = qw(start_cluster answer launch outcome refusal vectors_of wait_for_vectors has_halfvec ask wait_for_server set_traps
 	sprung run_as);
 
 # Starts a cluster that has the extension in its database postgres. `conf` is appended to postgresql.conf, `install_path`
@@ -109,6 +109,13 @@ sub wait_for_vectors
 	my ($node, $database, $table, $embedding, $texts) = @_;
 	return $node->poll_query_until($database, qq{SELECT count(*) FROM $table
 		WHERE $embedding IS NULL AND EXISTS (SELECT FROM unnest($texts) AS t WHERE t IS NOT NULL)}, '0');
+}
+
+# Whether pgvector has vectors of half the precision, as from 0.7 on.
+sub has_halfvec
+{
+	my ($node) = @_;
+	return $node->safe_psql('postgres', q{SELECT to_regtype('halfvec') IS NOT NULL}) eq 't';
 }
 
 # As one role or another.
