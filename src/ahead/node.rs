@@ -16,7 +16,7 @@ use pgrx::{PgLogLevel, PgMemoryContexts};
 
 use crate::ahead::target::Targets;
 use crate::ahead::tree;
-use crate::model::ahead::{LONGEST, MOST, Shelf, VECTOR_BYTES};
+use crate::model::shelf::{LONGEST, MOST, Shelf, VECTOR_BYTES};
 use crate::postgres::catch::catch;
 use crate::postgres::guc;
 use crate::postgres::report::{self, Report, Result};
@@ -93,7 +93,8 @@ struct State {
 /// What has been read ahead.
 struct Ahead {
     reading: Reading,
-    /// Whether rows are passed on one by one: when a single row is looked at again, and in parallel workers.
+    /// Whether rows are passed on one by one: when a single row is looked at again, in parallel workers, and where a plan
+    /// was made before the look-ahead was switched off.
     passes: bool,
     texts: Vec<*mut ExprState>,
     targets: Targets,
@@ -172,7 +173,9 @@ impl Ahead {
             let descriptor = (*(*node).ss.ss_ScanTupleSlot).tts_tupleDescriptor;
             Self {
                 reading,
-                passes: !(*estate).es_epq_active.is_null() || pg_sys::ParallelWorkerNumber >= 0,
+                passes: !(*estate).es_epq_active.is_null()
+                    || pg_sys::ParallelWorkerNumber >= 0
+                    || !guc::LOOK_AHEAD.get(),
                 texts: Vec::new(),
                 targets: Targets::told(told.collect()),
                 rows: VecDeque::new(),

@@ -10,7 +10,7 @@ use pgrx::pg_sys::{self, List, Node, NodeTag, Plan, PlannedStmt};
 use crate::ahead::node::{self, Reading};
 use crate::ahead::tree::{self, tag};
 use crate::ahead::{calls, target};
-use crate::model::ahead::{Expectation, LONGEST};
+use crate::model::shelf::{Expectation, LONGEST};
 use crate::postgres::version::raw;
 use crate::postgres::{guc, server, text, version};
 

@@ -11,7 +11,7 @@ use pgrx::pg_sys::{
 use crate::ahead::calls;
 use crate::ahead::node::{lenient, value};
 use crate::ahead::tree::{self, tag};
-use crate::model::ahead::LONGEST;
+use crate::model::shelf::LONGEST;
 use crate::postgres::catalog;
 use crate::postgres::report::Result;
 use crate::postgres::version::{MergeAction, raw};

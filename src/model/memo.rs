@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use embedder::Embedding;
 use ndarray::ArrayView1;
 
-use crate::model::{ahead, backend};
+use crate::model::{backend, shelf};
 use crate::postgres::guc;
 use crate::postgres::report::Result;
 
@@ -21,7 +21,7 @@ thread_local! {
 
 /// Embeds `text`, or remembers its vector, and hands it to `with`.
 pub fn embed<T>(text: &str, with: impl FnOnce(ArrayView1<f32>) -> T) -> Result<T> {
-    let embedding = if let Some(embedding) = ahead::recall(text)?.or_else(|| recall(text)) {
+    let embedding = if let Some(embedding) = shelf::recall(text)?.or_else(|| recall(text)) {
         embedding
     } else {
         let embedding = backend::get()?.embedder.embed(text)?;
