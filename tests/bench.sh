@@ -114,6 +114,9 @@ for threads in 1 2; do
     echo "backfill with $threads threads: $(cat "$dir/backfill") rows a second; embed_texts alone: $(rate "$threads")"
 done
 
+# Plain statements over many rows.
+"$(dirname "$0")/bench/statements.sh"
+
 # From commit to vector, where writers do not wait: 200 rows, each by itself, at random moments.
 sql <<'SQL'
 CREATE TABLE watched (id serial, line text, written timestamptz DEFAULT clock_timestamp(), embedding vector(384));
