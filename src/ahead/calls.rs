@@ -16,6 +16,27 @@ pub fn is_embed_text(function: Oid) -> bool {
     function.to_u32() >= pg_sys::FirstNormalObjectId && catalog::is_ours(function, c"embed_text")
 }
 
+/// Whether there may be a call of `embed_text()` in an expression when it is planned: whether it calls a function that is not
+/// PostgreSQL's own.
+///
+/// # Safety
+/// A tree of nodes, or null.
+pub unsafe fn may_occur_in(tree: *mut Node) -> bool {
+    unsafe extern "C-unwind" fn visit(node: *mut Node, context: *mut c_void) -> bool {
+        // SAFETY: called with nodes of the tree.
+        unsafe {
+            if node.is_null() {
+                return false;
+            }
+            tag(node) == NodeTag::T_FuncExpr
+                && (*node.cast::<pg_sys::FuncExpr>()).funcid.to_u32() >= pg_sys::FirstNormalObjectId
+                || raw::expression_tree_walker(node, visit, context)
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { visit(tree, ptr::null_mut()) }
+}
+
 /// Whether there is a call of `embed_text()` in an expression or a list of such.
 ///
 /// # Safety

@@ -62,7 +62,7 @@ unsafe extern "C-unwind" fn plan(
 /// The planner computes what is constant, such as `embed_text('...')` in the rows of VALUES, one after the other. While the
 /// memory context is there that this gives, the first of them has the others computed with it. Null if there are none.
 unsafe fn expect_constants(query: *mut pg_sys::Query, values: pg_sys::ParamListInfo) -> pg_sys::MemoryContext {
-    let mut search = Constants { values, texts: Vec::new() };
+    let mut search = Constants { values, texts: Vec::new(), room: guc::work_memory() };
     // SAFETY: a query as it comes to the planner.
     unsafe { search.query(query) };
     if search.texts.len() < 2 {
@@ -85,6 +85,8 @@ unsafe fn expect_constants(query: *mut pg_sys::Query, values: pg_sys::ParamListI
 struct Constants {
     values: pg_sys::ParamListInfo,
     texts: Vec<String>,
+    /// How many bytes of texts may still be added.
+    room: usize,
 }
 
 impl Constants {
@@ -135,10 +137,11 @@ impl Constants {
                 },
                 _ => return,
             };
-            if is_null || pg_sys::toast_raw_datum_size(value) > LONGEST {
+            if is_null || pg_sys::toast_raw_datum_size(value) > LONGEST.min(self.room) {
                 return;
             }
             if let Ok(text) = text::utf8(value) {
+                self.room = self.room.saturating_sub(text.len());
                 self.texts.push(text.into_owned());
             }
         }
