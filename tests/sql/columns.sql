@@ -91,7 +91,7 @@ SELECT embedding = embed_text('a') FROM granted;
 SELECT * FROM embed_failures('granted', 'nowhere');
 \echo :LAST_ERROR_SQLSTATE
 
-DROP TABLE halves, generated_half, documents, defaulted, own, granted CASCADE;
+DROP TABLE documents, defaulted, own, granted CASCADE;
 DROP FUNCTION shout;
 DROP PROCEDURE definer, setting, plain;
 DROP ROLE regress_clerk;

@@ -38,3 +38,4 @@ CREATE TABLE generated_half (title text,
 INSERT INTO generated_half VALUES ('a green dress');
 SELECT checked, missing, stale FROM embed_verify('generated_half', 'embedding', ARRAY['title']);
 SELECT mode, state, rows, embedded FROM embed_status WHERE relation = 'generated_half'::regclass;
+DROP TABLE halves, generated_half;
