@@ -1,5 +1,8 @@
 //! Many texts: sorts them by length, cuts micro-batches by token budget, spreads them over threads, and puts the
 //! vectors back in the order of the texts.
+//!
+//! Only texts of the same length are run together. Without padding, a text's vector is the same to the last bit whatever
+//! else is in its batch: the runtime adds up the same numbers in the same order.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +14,7 @@ use crate::interrupt::{Interrupt, with_signals_blocked};
 use crate::session::Session;
 use crate::{DIMENSIONS, Embedder, Embedding, Tokenizer, Tokens, memory, shortage};
 
-/// Most tokens, padding included, of one micro-batch. Large enough that the matrix products dominate, small enough
+/// Most tokens of one micro-batch. Large enough that the matrix products dominate, small enough
 /// that a cancelled call ends soon and the activations stay in the cache.
 const TOKEN_BUDGET: usize = 512;
 
@@ -86,7 +89,7 @@ pub struct Truncated {
     pub first: usize,
 }
 
-/// Texts that are run together: text number and token ids, the longest first.
+/// Texts that are run together: text number and token ids, of the same length.
 type MicroBatch = Vec<(usize, Vec<i32>)>;
 
 impl Batch<'static> {
@@ -244,7 +247,7 @@ impl Work<'_> {
                 return Ok(());
             }
             let Some(micro_batch) = lock(&self.queue).pop() else { return Ok(()) };
-            let (ids, mask) = pad(&micro_batch);
+            let (ids, mask) = stack(&micro_batch);
             let found = shortage::refuse_without_reserve().and_then(|()| session.run(ids.view(), mask.view()));
             let found = found.inspect_err(|_| self.stop.store(true, Ordering::Relaxed))?;
             let mut vectors = lock(&self.vectors);
@@ -268,8 +271,8 @@ fn cut(mut window: Vec<(usize, Vec<i32>)>) -> Vec<MicroBatch> {
     let mut room = 0;
     for text in window.into_iter().rev() {
         match batches.last_mut() {
-            Some(batch) if room >= batch[0].1.len() => {
-                room -= batch[0].1.len();
+            Some(batch) if batch[0].1.len() == text.1.len() && room >= text.1.len() => {
+                room -= text.1.len();
                 batch.push(text);
             }
             _ => {
@@ -282,15 +285,14 @@ fn cut(mut window: Vec<(usize, Vec<i32>)>) -> Vec<MicroBatch> {
     batches
 }
 
-/// Token ids and attention mask of a micro-batch, padded to its longest text.
-fn pad(micro_batch: &MicroBatch) -> (Array2<i32>, Array2<i32>) {
+/// Token ids and attention mask of a micro-batch.
+fn stack(micro_batch: &MicroBatch) -> (Array2<i32>, Array2<i32>) {
     let shape = (micro_batch.len(), micro_batch[0].1.len());
-    let (mut padded, mut mask) = (Array2::zeros(shape), Array2::zeros(shape));
-    for (row, (_, ids)) in micro_batch.iter().enumerate() {
-        padded.slice_mut(s![row, ..ids.len()]).iter_mut().zip(ids).for_each(|(to, id)| *to = *id);
-        mask.slice_mut(s![row, ..ids.len()]).fill(1);
+    let mut stacked = Array2::zeros(shape);
+    for (mut row, (_, ids)) in stacked.rows_mut().into_iter().zip(micro_batch) {
+        row.iter_mut().zip(ids).for_each(|(to, id)| *to = *id);
     }
-    (padded, mask)
+    (stacked, Array2::ones(shape))
 }
 
 #[cfg(test)]
@@ -307,15 +309,15 @@ mod tests {
         assert_eq!(texts, (0..lengths.len()).collect::<Vec<_>>());
         for batch in &batches {
             assert!(batch.len() * batch[0].1.len() <= TOKEN_BUDGET);
-            assert!(batch.is_sorted_by_key(|(_, ids)| std::cmp::Reverse(ids.len())));
+            assert!(batch.iter().all(|(_, ids)| ids.len() == batch[0].1.len()));
         }
         assert!(batches.is_sorted_by_key(|batch| batch[0].1.len()));
     }
 
     #[test]
-    fn padding_is_masked() {
-        let (ids, mask) = pad(&vec![(0, vec![101, 7, 102]), (1, vec![101, 102])]);
-        assert_eq!(ids, ndarray::array![[101, 7, 102], [101, 102, 0]]);
-        assert_eq!(mask, ndarray::array![[1, 1, 1], [1, 1, 0]]);
+    fn each_text_is_a_row() {
+        let (ids, mask) = stack(&vec![(0, vec![101, 7, 102]), (1, vec![101, 8, 102])]);
+        assert_eq!(ids, ndarray::array![[101, 7, 102], [101, 8, 102]]);
+        assert_eq!(mask, ndarray::array![[1, 1, 1], [1, 1, 1]]);
     }
 }

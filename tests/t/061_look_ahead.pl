@@ -36,9 +36,9 @@ $node->safe_psql('postgres', q{
 	CREATE FUNCTION inlined(t text) RETURNS vector LANGUAGE sql IMMUTABLE AS 'SELECT embed_text(''about '' || t)';
 	CREATE VIEW seen AS SELECT id, d, embed_text(d) AS e FROM texts;
 	CREATE SEQUENCE numbers;
-	-- How far a vector is from the one of this text, to four places; batches differ in the last digits.
-	CREATE FUNCTION off(v vector, t text) RETURNS numeric LANGUAGE sql STABLE AS
-		'SELECT round((v <-> (embed_texts(ARRAY[t]))[1])::numeric, 4)';
+	-- How far a vector is from the one of this text: not at all, to the last bit, whatever it was computed with.
+	CREATE FUNCTION off(v vector, t text) RETURNS text LANGUAGE sql STABLE AS
+		$$SELECT CASE WHEN v = x THEN '0' ELSE (v <-> x)::text END FROM (SELECT (embed_texts(ARRAY[t]))[1] AS x) AS s$$;
 	ANALYZE});
 
 # What our nodes have done in a statement, that is rolled back.
@@ -175,37 +175,37 @@ for my $case (
 	[ 'volatile conditions below', q{SELECT id, vector_dims(embed_text(d)) FROM texts WHERE nextval('numbers') > 2 LIMIT 3; SELECT nextval('numbers')}, qr/^6$/m ],
 	[ 'a trigger that changes the text', q{CREATE FUNCTION upper_d() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN new.d := upper(new.d); RETURN new; END';
 		CREATE TRIGGER a BEFORE INSERT OR UPDATE ON triggered FOR EACH ROW EXECUTE FUNCTION upper_d();
-		INSERT INTO triggered (d) SELECT d FROM texts; SELECT d, off(e, d) FROM triggered}, qr/ITEM NUMBER 50\|0.0000/ ],
+		INSERT INTO triggered (d) SELECT d FROM texts; SELECT d, off(e, d) FROM triggered}, qr/ITEM NUMBER 50\|0/ ],
 	[ 'a trigger that leaves rows out', q{CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 		CREATE TRIGGER a BEFORE INSERT ON triggered FOR EACH ROW WHEN (new.d LIKE '%5') EXECUTE FUNCTION no();
-		INSERT INTO triggered (d) SELECT d FROM texts; SELECT d, off(e, d) FROM triggered}, qr/number 50\|0.0000/ ],
+		INSERT INTO triggered (d) SELECT d FROM texts; SELECT d, off(e, d) FROM triggered}, qr/number 50\|0/ ],
 	[ 'a trigger with a condition', q{CREATE TABLE conditional (d text, e vector(384)); CREATE TRIGGER embed BEFORE INSERT ON conditional FOR EACH ROW
-		WHEN (new.d LIKE '%5') EXECUTE FUNCTION embed_trigger('e', 'd'); INSERT INTO conditional SELECT d FROM texts; SELECT d, off(e, d) FROM conditional}, qr/number 45\|0.0000/ ],
+		WHEN (new.d LIKE '%5') EXECUTE FUNCTION embed_trigger('e', 'd'); INSERT INTO conditional SELECT d FROM texts; SELECT d, off(e, d) FROM conditional}, qr/number 45\|0/ ],
 	[ 'ON CONFLICT', q{CREATE UNIQUE INDEX ON plain (id); INSERT INTO plain SELECT id, d, embed_text(d) FROM texts WHERE id > 5 ON CONFLICT (id) DO
-		UPDATE SET e = embed_text(excluded.d || plain.id); SELECT id, off(e, d || id) FROM plain ORDER BY id}, qr/50\|0.0000/ ],
+		UPDATE SET e = embed_text(excluded.d || plain.id); SELECT id, off(e, d || id) FROM plain ORDER BY id}, qr/50\|0/ ],
 	[ 'rows that a statement writes and reads', q{INSERT INTO plain SELECT id + 1000, d, embed_text(d) FROM plain; INSERT INTO plain SELECT * FROM plain; SELECT count(*), count(e) FROM plain}, qr/208\|102/ ],
 	[ 'EXISTS', q{SELECT n FROM (VALUES (1), (7)) AS v (n) WHERE EXISTS (SELECT embed_text(d) FROM texts AS t WHERE t.n = v.n AND embed_text(d) IS NOT NULL)}, qr/^1$/m ],
 	[ 'rescans', q{SELECT v.n, s.id, off(s.e, s.d) FROM (VALUES (1), (2), (3)) AS v (n), LATERAL (SELECT id, d, embed_text(d || v.n) AS e FROM texts WHERE texts.n = v.n
 		ORDER BY id LIMIT 4) AS s}, qr/3\|13/ ],
 	[ 'a subquery in the output', q{SELECT id, (SELECT count(*) FROM texts AS u WHERE u.n = t.n), vector_dims(embed_text(d)) FROM texts AS t ORDER BY id}, qr/50\|10\|384/ ],
-	[ 'FOR UPDATE', q{SELECT id, off(embed_text(d), d) FROM texts FOR UPDATE}, qr/50\|0.0000/ ],
-	[ 'FOR UPDATE below', q{SELECT id, off(embed_text(d), d) FROM (SELECT * FROM texts ORDER BY id LIMIT 9 FOR UPDATE) AS s}, qr/9\|0.0000/ ],
-	[ 'a cursor', q{DECLARE c CURSOR FOR SELECT id, off(embed_text(d), d) FROM texts ORDER BY id; FETCH 3 FROM c; FETCH BACKWARD 2 FROM c; FETCH 2 FROM c}, qr/1\|0.0000/ ],
+	[ 'FOR UPDATE', q{SELECT id, off(embed_text(d), d) FROM texts FOR UPDATE}, qr/50\|0/ ],
+	[ 'FOR UPDATE below', q{SELECT id, off(embed_text(d), d) FROM (SELECT * FROM texts ORDER BY id LIMIT 9 FOR UPDATE) AS s}, qr/9\|0/ ],
+	[ 'a cursor', q{DECLARE c CURSOR FOR SELECT id, off(embed_text(d), d) FROM texts ORDER BY id; FETCH 3 FROM c; FETCH BACKWARD 2 FROM c; FETCH 2 FROM c}, qr/1\|0/ ],
 	[ 'a scrolling cursor', q{DECLARE c SCROLL CURSOR FOR SELECT id, off(embed_text(d), d) FROM texts; FETCH LAST FROM c; FETCH PRIOR FROM c; CLOSE c}, qr/51/ ],
 	[ 'WHERE CURRENT OF', q{DECLARE c CURSOR FOR SELECT id FROM plain ORDER BY id FOR UPDATE; FETCH 3 FROM c; UPDATE plain SET e = embed_text(d) WHERE CURRENT OF c;
-		SELECT id, off(e, d) FROM plain WHERE e IS NOT NULL}, qr/3\|0.0000/ ],
+		SELECT id, off(e, d) FROM plain WHERE e IS NOT NULL}, qr/3\|0/ ],
 	[ 'loops of PL/pgSQL', q{DO $$ DECLARE r record; BEGIN FOR r IN SELECT id, off(embed_text(d), d) AS o FROM texts ORDER BY id LOOP
-		RAISE NOTICE '% %', r.id, r.o; EXIT WHEN r.id > 9; BEGIN IF r.id = 4 THEN PERFORM 1 / 0; END IF; EXCEPTION WHEN division_by_zero THEN NULL; END; END LOOP; END $$}, qr/10 0.0000/ ],
+		RAISE NOTICE '% %', r.id, r.o; EXIT WHEN r.id > 9; BEGIN IF r.id = 4 THEN PERFORM 1 / 0; END IF; EXCEPTION WHEN division_by_zero THEN NULL; END; END LOOP; END $$}, qr/10 0/ ],
 	[ 'generic plans', q{SET LOCAL plan_cache_mode = force_generic_plan; PREPARE p (text) AS SELECT id, off(embed_text(d || $1), d || $1) FROM texts ORDER BY id;
-		EXECUTE p ('x'); EXECUTE p ('y'); EXECUTE p (NULL); DEALLOCATE p}, qr/50\|0.0000/ ],
+		EXECUTE p ('x'); EXECUTE p ('y'); EXECUTE p (NULL); DEALLOCATE p}, qr/50\|0/ ],
 	[ 'row-level security', q{CREATE ROLE reader; GRANT SELECT ON texts TO reader; ALTER TABLE texts ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON texts USING (n = 2);
 		SET LOCAL ROLE reader; SELECT id, vector_dims(embed_text(d)) FROM texts}, qr/^2\|384\n7\|384/m ],
 	[ 'no right to the function', q{CREATE ROLE reader; GRANT SELECT ON texts TO reader; REVOKE EXECUTE ON FUNCTION embed_text FROM PUBLIC; SET LOCAL ROLE reader;
 		SELECT id, vector_dims(embed_text(d)) FROM texts}, qr/ERROR:  42501/ ],
 	[ 'a default', q{ALTER TABLE triggered ALTER e SET DEFAULT '[1]'; INSERT INTO triggered (d) SELECT d FROM texts}, qr/ERROR:/ ],
 	[ 'NOTHING to do', q{UPDATE plain SET e = embed_text(d) WHERE id > 1000; INSERT INTO triggered (d) SELECT d FROM texts WHERE false; SELECT count(*) FROM triggered}, qr/^0$/m ],
-	[ 'a data-modifying CTE', q{WITH w AS (UPDATE plain SET e = embed_text(d) RETURNING id, d, e) SELECT id, off(e, d), vector_dims(embed_text(d || 'x')) FROM w}, qr/50\|0.0000\|384/ ],
-	[ 'little memory', q{SET LOCAL work_mem = '64kB'; UPDATE plain SET e = embed_text(d); SELECT id, off(e, d) FROM plain}, qr/50\|0.0000/ ],
+	[ 'a data-modifying CTE', q{WITH w AS (UPDATE plain SET e = embed_text(d) RETURNING id, d, e) SELECT id, off(e, d), vector_dims(embed_text(d || 'x')) FROM w}, qr/50\|0\|384/ ],
+	[ 'little memory', q{SET LOCAL work_mem = '64kB'; UPDATE plain SET e = embed_text(d); SELECT id, off(e, d) FROM plain}, qr/50\|0/ ],
 	[ 'recursion', q{WITH RECURSIVE r (i, e) AS (SELECT 1, embed_text('a') UNION ALL SELECT i + 1, embed_text('a' || i) FROM r WHERE i < 5) SELECT i, vector_dims(e) FROM r}, qr/5\|384/ ])
 {
 	my ($name, $script, $expected) = @$case;
@@ -225,7 +225,7 @@ launch($other, 'UPDATE plain SET e = embed_text(d)');
 $node->poll_query_until('postgres', q{SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'}) or die 'it does not wait';
 $one->query_safe('COMMIT');
 is(outcome($other), '', 'concurrent UPDATE: it comes to its end');
-is($node->safe_psql('postgres', q{SELECT count(*), count(e), sum(off(e, d)), count(*) FILTER (WHERE d LIKE '%!') FROM plain}), '52|51|0.0000|2',
+is($node->safe_psql('postgres', q{SELECT count(*), count(e), max(off(e, d)), count(*) FILTER (WHERE d LIKE '%!') FROM plain}), '52|51|0|2',
 	'with the texts that the rows have now');
 
 # Cancel while a batch is computed, and nothing is left over.
@@ -237,7 +237,7 @@ my $start = time;
 $node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'UPDATE many%'});
 like(outcome($other), qr/canceling statement due to user request/, 'a batch can be cancelled');
 note(sprintf 'cancelled within %.0f ms', 1000 * (time - $start));
-is(answer($other, q{SELECT count(*) FROM (SELECT off(embed_text(d), d) AS o FROM texts) AS s WHERE o = 0}), '51', 'the session goes on');
+is(answer($other, q{SELECT count(*) FROM (SELECT off(embed_text(d), d) AS o FROM texts) AS s WHERE o = '0'}), '51', 'the session goes on');
 my ($private) = answer($other, q{SELECT pg_backend_pid()});
 sub private { my ($kb) = slurp_file("/proc/$private/smaps_rollup") =~ /^Private_Dirty:\s+(\d+)/m; return $kb }
 my $count = 'SELECT count(embed_text(d)) FROM texts';
