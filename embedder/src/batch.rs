@@ -247,8 +247,8 @@ impl Work<'_> {
                 return Ok(());
             }
             let Some(micro_batch) = lock(&self.queue).pop() else { return Ok(()) };
-            let (ids, mask) = stack(&micro_batch);
-            let found = shortage::refuse_without_reserve().and_then(|()| session.run(ids.view(), mask.view()));
+            let ids = stack(&micro_batch);
+            let found = shortage::refuse_without_reserve().and_then(|()| session.run(ids.view()));
             let found = found.inspect_err(|_| self.stop.store(true, Ordering::Relaxed))?;
             let mut vectors = lock(&self.vectors);
             for ((text, _), vector) in micro_batch.iter().zip(found.rows()) {
@@ -285,14 +285,13 @@ fn cut(mut window: Vec<(usize, Vec<i32>)>) -> Vec<MicroBatch> {
     batches
 }
 
-/// Token ids and attention mask of a micro-batch.
-fn stack(micro_batch: &MicroBatch) -> (Array2<i32>, Array2<i32>) {
-    let shape = (micro_batch.len(), micro_batch[0].1.len());
-    let mut stacked = Array2::zeros(shape);
+/// The token ids of a micro-batch, a row for each text.
+fn stack(micro_batch: &MicroBatch) -> Array2<i32> {
+    let mut stacked = Array2::zeros((micro_batch.len(), micro_batch[0].1.len()));
     for (mut row, (_, ids)) in stacked.rows_mut().into_iter().zip(micro_batch) {
         row.iter_mut().zip(ids).for_each(|(to, id)| *to = *id);
     }
-    (stacked, Array2::ones(shape))
+    stacked
 }
 
 #[cfg(test)]
@@ -316,8 +315,7 @@ mod tests {
 
     #[test]
     fn each_text_is_a_row() {
-        let (ids, mask) = stack(&vec![(0, vec![101, 7, 102]), (1, vec![101, 8, 102])]);
+        let ids = stack(&vec![(0, vec![101, 7, 102]), (1, vec![101, 8, 102])]);
         assert_eq!(ids, ndarray::array![[101, 7, 102], [101, 8, 102]]);
-        assert_eq!(mask, ndarray::array![[1, 1, 1], [1, 1, 1]]);
     }
 }

@@ -171,10 +171,9 @@ impl Embedder {
     pub fn embed(&self, text: &str) -> Result<Embedding> {
         let tokens = self.tokenizer.encode(text)?;
         let shape = (1, tokens.ids.len());
-        let mask = Array2::ones(shape);
         let ids = ArrayView2::from_shape(shape, &tokens.ids)
             .map_err(|e| Error::Runtime { action: "run the model", reason: e.to_string() })?;
-        let vectors = self.session().run(ids, mask.view())?;
+        let vectors = self.session().run(ids)?;
         Ok(Embedding { vector: vectors.row(0).to_owned(), truncated: tokens.truncated })
     }
 

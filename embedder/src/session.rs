@@ -192,7 +192,7 @@ pub struct Session {
     inner: ort::session::Session,
     /// The weights, unless the runtime has memory of its own for them. They go after the session.
     _weights: Option<Mapping>,
-    /// Token ids, padding included, of the largest micro-batch since memory was given back.
+    /// Token ids of the largest micro-batch since memory was given back.
     largest: usize,
 }
 
@@ -238,11 +238,11 @@ impl Session {
         Self { inner, _weights: weights, largest: 0 }
     }
 
-    /// Runs one micro-batch: token ids and attention mask of shape (texts, tokens) to vectors of shape
+    /// Runs one micro-batch: token ids of shape (texts, tokens), without padding, to vectors of shape
     /// (texts, [`DIMENSIONS`](crate::DIMENSIONS)).
-    pub fn run(&mut self, ids: ArrayView2<i32>, mask: ArrayView2<i32>) -> Result<Array2<f32>> {
+    pub fn run(&mut self, ids: ArrayView2<i32>) -> Result<Array2<f32>> {
         self.largest = self.largest.max(ids.len());
-        self.run_with(ids, mask, &RunOptions::new().map_err(failed("run the model"))?)
+        self.run_with(ids, &RunOptions::new().map_err(failed("run the model"))?)
     }
 
     /// Frees the working memory of large micro-batches, some 17 MB, which the runtime keeps for the next one. `false` if
@@ -255,16 +255,16 @@ impl Session {
         let mut options = RunOptions::new().map_err(&failed)?;
         options.set("memory.enable_memory_arena_shrinkage", "cpu:0").map_err(&failed)?;
         // The runtime does so at the end of a run, so there must be one: a millisecond.
-        let token = Array2::ones((1, 1));
-        self.run_with(token.view(), token.view(), &options)?;
+        self.run_with(Array2::ones((1, 1)).view(), &options)?;
         self.largest = 0;
         Ok(true)
     }
 
-    fn run_with(&mut self, ids: ArrayView2<i32>, mask: ArrayView2<i32>, options: &RunOptions) -> Result<Array2<f32>> {
+    fn run_with(&mut self, ids: ArrayView2<i32>, options: &RunOptions) -> Result<Array2<f32>> {
         let failed = failed("run the model");
+        let mask = Array2::<i32>::ones(ids.dim());
         let ids = TensorRef::from_array_view(ids).map_err(&failed)?;
-        let mask = TensorRef::from_array_view(mask).map_err(&failed)?;
+        let mask = TensorRef::from_array_view(mask.view()).map_err(&failed)?;
         let inputs = ort::inputs![graph::INPUT_IDS => ids, graph::ATTENTION_MASK => mask];
         let outputs = self.inner.run_with_options(inputs, options).map_err(&failed)?;
         let vectors = outputs[graph::EMBEDDING].try_extract_array::<f32>().map_err(&failed)?;
@@ -282,10 +282,9 @@ impl Session {
         let known: Known = serde_json::from_str(KNOWN)
             .map_err(|e| Error::Malformed { path: "known.json".into(), reason: e.to_string() })?;
         let shape = (1, known.ids.len());
-        let mask = Array2::ones(shape);
         let ids = ArrayView2::from_shape(shape, &known.ids)
             .map_err(|e| Error::Malformed { path: "known.json".into(), reason: e.to_string() })?;
-        let found = self.run(ids, mask.view())?;
+        let found = self.run(ids)?;
         let off = found.iter().zip(&known.embedding).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         // Written so that a NaN fails too.
         if found.len() == known.embedding.len() && off <= TOLERANCE && !found.iter().any(|x| x.is_nan()) {

@@ -5,15 +5,30 @@
 use std::ffi::c_void;
 use std::ptr;
 
-use pgrx::pg_sys::{self, List, Node, NodeTag, Oid};
+use pgrx::pg_sys::{self, FuncExpr, List, Node, NodeTag, Oid};
 
 use crate::ahead::tree::{self, tag};
 use crate::postgres::catalog;
 use crate::postgres::version::raw;
 
-/// Whether a function is `embed_text()`.
-pub fn is_embed_text(function: Oid) -> bool {
-    function.to_u32() >= pg_sys::FirstNormalObjectId && catalog::is_ours(function, c"embed_text")
+/// The arguments of a call of `embed_text()`, if a node is one.
+///
+/// # Safety
+/// A node.
+pub unsafe fn arguments(node: *mut Node) -> Option<*mut List> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        function_called(node).filter(|function| is_embed_text(*function)).map(|_| (*node.cast::<FuncExpr>()).args)
+    }
+}
+
+fn is_embed_text(function: Oid) -> bool {
+    catalog::is_ours(function, c"embed_text")
+}
+
+unsafe fn function_called(node: *mut Node) -> Option<Oid> {
+    // SAFETY: a node.
+    unsafe { (tag(node) == NodeTag::T_FuncExpr).then(|| (*node.cast::<FuncExpr>()).funcid) }
 }
 
 /// Whether there may be a call of `embed_text()` in an expression when it is planned: whether it calls a function that is not
@@ -22,19 +37,8 @@ pub fn is_embed_text(function: Oid) -> bool {
 /// # Safety
 /// A tree of nodes, or null.
 pub unsafe fn may_occur_in(tree: *mut Node) -> bool {
-    unsafe extern "C-unwind" fn visit(node: *mut Node, context: *mut c_void) -> bool {
-        // SAFETY: called with nodes of the tree.
-        unsafe {
-            if node.is_null() {
-                return false;
-            }
-            tag(node) == NodeTag::T_FuncExpr
-                && (*node.cast::<pg_sys::FuncExpr>()).funcid.to_u32() >= pg_sys::FirstNormalObjectId
-                || raw::expression_tree_walker(node, visit, context)
-        }
-    }
     // SAFETY: the caller's promise.
-    unsafe { visit(tree, ptr::null_mut()) }
+    unsafe { tree::any(tree, &mut |node| function_called(node).is_some_and(|function| !catalog::is_builtin(function))) }
 }
 
 /// Whether there is a call of `embed_text()` in an expression or a list of such.
@@ -42,20 +46,8 @@ pub unsafe fn may_occur_in(tree: *mut Node) -> bool {
 /// # Safety
 /// A tree of nodes, or null.
 pub unsafe fn occur_in(tree: *mut Node) -> bool {
-    unsafe extern "C-unwind" fn visit(node: *mut Node, context: *mut c_void) -> bool {
-        // SAFETY: called with nodes of the tree.
-        unsafe {
-            if node.is_null() {
-                return false;
-            }
-            if tag(node) == NodeTag::T_FuncExpr && is_embed_text((*node.cast::<pg_sys::FuncExpr>()).funcid) {
-                return true;
-            }
-            raw::expression_tree_walker(node, visit, context)
-        }
-    }
     // SAFETY: the caller's promise.
-    unsafe { visit(tree, ptr::null_mut()) }
+    unsafe { tree::any(tree, &mut |node| function_called(node).is_some_and(is_embed_text)) }
 }
 
 /// The texts of the calls in an expression, each as an expression of type `text` over the same variables. Where it depends
@@ -98,13 +90,11 @@ unsafe extern "C-unwind" fn visit(node: *mut Node, search: *mut c_void) -> bool 
             return false;
         }
         let state = &mut *search.cast::<Search>();
+        if let Some(texts) = arguments(node) {
+            tree::items(texts).for_each(|text| add(text, state));
+            return false;
+        }
         match tag(node) {
-            NodeTag::T_FuncExpr if is_embed_text((*node.cast::<pg_sys::FuncExpr>()).funcid) => {
-                for text in tree::items((*node.cast::<pg_sys::FuncExpr>()).args) {
-                    add(text, state);
-                }
-                false
-            }
             NodeTag::T_CaseExpr => {
                 let case = node.cast::<pg_sys::CaseExpr>();
                 visit((*case).arg.cast(), search);
@@ -270,16 +260,13 @@ unsafe fn null() -> *mut Node {
 /// A planned expression.
 pub unsafe fn is_harmless(expression: *mut Node) -> bool {
     // SAFETY: the caller's promise.
-    unsafe { !visit_harmful(expression, ptr::null_mut()) }
+    unsafe { !tree::any(expression, &mut |node| !is_harmless_node(node)) }
 }
 
-unsafe extern "C-unwind" fn visit_harmful(node: *mut Node, context: *mut c_void) -> bool {
-    // SAFETY: called with nodes of the tree.
+unsafe fn is_harmless_node(node: *mut Node) -> bool {
+    // SAFETY: a node of a planned expression.
     unsafe {
-        if node.is_null() {
-            return false;
-        }
-        let harmless = match tag(node) {
+        match tag(node) {
             NodeTag::T_Var
             | NodeTag::T_Const
             | NodeTag::T_RelabelType
@@ -293,7 +280,7 @@ unsafe extern "C-unwind" fn visit_harmful(node: *mut Node, context: *mut c_void)
             | NodeTag::T_ArrayExpr
             | NodeTag::T_List => true,
             NodeTag::T_Param => (*node.cast::<pg_sys::Param>()).paramkind == pg_sys::ParamKind::PARAM_EXTERN,
-            NodeTag::T_FuncExpr => is_harmless_function((*node.cast::<pg_sys::FuncExpr>()).funcid),
+            NodeTag::T_FuncExpr => is_harmless_function((*node.cast::<FuncExpr>()).funcid),
             NodeTag::T_OpExpr | NodeTag::T_DistinctExpr | NodeTag::T_NullIfExpr => {
                 is_harmless_function((*node.cast::<pg_sys::OpExpr>()).opfuncid)
             }
@@ -301,12 +288,10 @@ unsafe extern "C-unwind" fn visit_harmful(node: *mut Node, context: *mut c_void)
             // To a text, by the output function of one of PostgreSQL's own types.
             NodeTag::T_CoerceViaIO => {
                 let cast = &*node.cast::<pg_sys::CoerceViaIO>();
-                cast.resulttype == pg_sys::TEXTOID
-                    && pg_sys::exprType(cast.arg.cast()).to_u32() < pg_sys::FirstNormalObjectId
+                cast.resulttype == pg_sys::TEXTOID && catalog::is_builtin(pg_sys::exprType(cast.arg.cast()))
             }
             _ => false,
-        };
-        !harmless || raw::expression_tree_walker(node, visit_harmful, context)
+        }
     }
 }
 
@@ -322,16 +307,12 @@ const PRINTING: [u32; 6] = [
 
 fn is_harmless_function(function: Oid) -> bool {
     // SAFETY: a lookup of a function that is there.
-    function.to_u32() < pg_sys::FirstNormalObjectId
+    catalog::is_builtin(function)
         && (PRINTING.contains(&function.to_u32())
             || unsafe { pg_sys::func_volatile(function) } as u8 == pg_sys::PROVOLATILE_IMMUTABLE)
 }
 
 unsafe fn has_variable(expression: *mut Node) -> bool {
-    unsafe extern "C-unwind" fn visit(node: *mut Node, context: *mut c_void) -> bool {
-        // SAFETY: called with nodes of the tree.
-        unsafe { !node.is_null() && (tag(node) == NodeTag::T_Var || raw::expression_tree_walker(node, visit, context)) }
-    }
-    // SAFETY: the caller's promise.
-    unsafe { visit(expression, ptr::null_mut()) }
+    // SAFETY: a planned expression.
+    unsafe { tree::any(expression, &mut |node| tag(node) == NodeTag::T_Var) }
 }

@@ -8,20 +8,20 @@ use std::collections::VecDeque;
 use std::ffi::CStr;
 use std::ptr;
 
+use pgrx::PgMemoryContexts;
 use pgrx::pg_sys::{
     self, CustomScanState, Datum, EState, ExplainState, ExprState, List, MemoryContext, Node, NodeTag, ScanState,
     TupleTableSlot,
 };
-use pgrx::{PgLogLevel, PgMemoryContexts};
 
 use crate::ahead::target::Targets;
 use crate::ahead::tree;
 use crate::model::shelf::{LONGEST, MOST, Shelf, VECTOR_BYTES};
 use crate::postgres::catch::catch;
-use crate::postgres::guc;
 use crate::postgres::report::{self, Report, Result};
 use crate::postgres::text;
 use crate::postgres::version::raw;
+use crate::postgres::{guc, memory};
 
 const NAME: &CStr = c"EmbedAhead";
 
@@ -179,13 +179,7 @@ impl Ahead {
                 texts: Vec::new(),
                 targets: Targets::told(told.collect()),
                 rows: VecDeque::new(),
-                context: pg_sys::AllocSetContextCreateExtended(
-                    (*estate).es_query_cxt,
-                    c"pg_embed rows".as_ptr(),
-                    pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
-                    pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
-                    pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
-                ),
+                context: memory::context_under((*estate).es_query_cxt),
                 slot: pg_sys::ExecInitExtraTupleSlot(estate, descriptor, &raw const pg_sys::TTSOpsMinimalTuple),
                 budget: 1,
                 read: 0,
@@ -296,33 +290,16 @@ unsafe fn fill(scan: *mut ScanState) {
             // A row by itself has nothing to be embedded with. Statements of one row are the most, and cost no more for this.
             match (*ahead).rows.len() {
                 1 => continue,
-                2 => raise_if_err(|| {
+                2 => report::or_raise(|| {
                     (*ahead).targets.open(scan.cast());
                     (*ahead).collect_first(scan)
                 }),
                 _ => {}
             }
-            raise_if_err(|| (*ahead).collect(scan));
+            report::or_raise(|| (*ahead).collect(scan));
         }
         (*ahead).budget = ((*ahead).budget * 2).min(MOST);
-        raise_if_err(|| {
-            let found = std::mem::take(&mut (*ahead).found);
-            (*ahead).shelf.replace(found)
-        });
-    }
-}
-
-/// Runs what is ours alone. Its errors are raised when all of it is dropped.
-unsafe fn raise_if_err(body: impl FnOnce() -> Result<()>) {
-    // SAFETY: the frames above hold plain numbers and pointers.
-    unsafe {
-        let error = pg_sys::panic::pgrx_extern_c_guard(|| match report::guard(body) {
-            Ok(()) => ptr::null_mut(),
-            Err(report) => report.into_data(PgLogLevel::ERROR),
-        });
-        if !error.is_null() {
-            report::raise(error);
-        }
+        report::or_raise(|| (*ahead).shelf.replace(&(*ahead).found));
     }
 }
 
@@ -352,9 +329,7 @@ impl Ahead {
             let context = (*scan).ps.ps_ExprContext;
             (*context).ecxt_scantuple = (*scan).ss_ScanTupleSlot;
             for n in 0..self.texts.len() {
-                if let Some(text) = lenient(value(self.texts[n], context))?.flatten() {
-                    lenient(short_text(text))?.flatten().into_iter().for_each(|text| self.add(text));
-                }
+                lenient(text(self.texts[n], context))?.into_iter().for_each(|text| self.add(text));
             }
             let mut found = Vec::new();
             self.targets.collect(context, &mut found)?;
@@ -384,23 +359,24 @@ pub unsafe fn value(expression: *mut ExprState, context: *mut pg_sys::ExprContex
     }
 }
 
-/// A text, unless it is a long one.
-unsafe fn short_text(value: Datum) -> Result<Option<String>> {
-    // SAFETY: a text.
+/// The text that is the value of an expression, unless it is a long one.
+pub unsafe fn text(expression: *mut ExprState, context: *mut pg_sys::ExprContext) -> Result<Option<String>> {
+    // SAFETY: an expression of this node's, of type text.
     unsafe {
-        if pg_sys::toast_raw_datum_size(value) > LONGEST {
-            return Ok(None);
+        match value(expression, context)? {
+            Some(text) if pg_sys::toast_raw_datum_size(text) <= LONGEST => {
+                text::utf8(text).map(|text| Some(text.into_owned()))
+            }
+            _ => Ok(None),
         }
-        text::utf8(value).map(|text| Some(text.into_owned()))
     }
 }
 
 /// What is wrong with a row's data is said when the row's turn comes; all else is said at once.
-pub fn lenient<T>(outcome: Result<T>) -> Result<Option<T>> {
+pub fn lenient<T>(outcome: Result<Option<T>>) -> Result<Option<T>> {
     match outcome {
-        Ok(value) => Ok(Some(value)),
         Err(report) if is_about_data(&report) => Ok(None),
-        Err(report) => Err(report),
+        outcome => outcome,
     }
 }
 

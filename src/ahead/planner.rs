@@ -12,7 +12,7 @@ use crate::ahead::tree::{self, tag};
 use crate::ahead::{calls, target};
 use crate::model::shelf::{Expectation, LONGEST};
 use crate::postgres::version::raw;
-use crate::postgres::{guc, server, text, version};
+use crate::postgres::{guc, memory, server, text, version};
 
 static mut NEXT_HOOK: pg_sys::planner_hook_type = None;
 
@@ -70,13 +70,7 @@ unsafe fn expect_constants(query: *mut pg_sys::Query, values: pg_sys::ParamListI
     }
     // SAFETY: an error deletes the context with the one that it is in.
     unsafe {
-        let context = pg_sys::AllocSetContextCreateExtended(
-            pg_sys::CurrentMemoryContext,
-            c"pg_embed".as_ptr(),
-            pg_sys::ALLOCSET_SMALL_MINSIZE as usize,
-            pg_sys::ALLOCSET_SMALL_INITSIZE as usize,
-            pg_sys::ALLOCSET_SMALL_MAXSIZE as usize,
-        );
+        let context = memory::context_under(pg_sys::CurrentMemoryContext);
         PgMemoryContexts::For(context).leak_and_drop_on_delete(Expectation::new(search.texts));
         context
     }
@@ -111,9 +105,8 @@ impl Constants {
             if node.is_null() {
                 return false;
             }
-            if tag(node) == NodeTag::T_FuncExpr && calls::is_embed_text((*node.cast::<pg_sys::FuncExpr>()).funcid) {
-                tree::items((*node.cast::<pg_sys::FuncExpr>()).args)
-                    .for_each(|text| (*search.cast::<Self>()).add(text));
+            if let Some(texts) = calls::arguments(node) {
+                tree::items(texts).for_each(|text| (*search.cast::<Self>()).add(text));
                 return false;
             }
             raw::expression_tree_walker(node, Self::visit, search)
@@ -228,7 +221,7 @@ impl Walk {
                     left = ALL;
                 }
                 NodeTag::T_Limit => left.reading = limit(&*plan.cast::<pg_sys::Limit>(), reading),
-                NodeTag::T_HashJoin | NodeTag::T_Result => left = self::through((*plan).qual, left),
+                NodeTag::T_Result => left = self::through((*plan).qual, left),
                 // It may end early, and goes back on its inner side.
                 NodeTag::T_MergeJoin => {
                     left = PERHAPS;
@@ -237,15 +230,10 @@ impl Walk {
                 NodeTag::T_LockRows => {}
                 _ => left = Above { reading: Reading { most: 0, ..reading }, ..PERHAPS },
             }
-            if (*plan).type_ == NodeTag::T_HashJoin {
-                right = ALL;
-                left.reading.most = 0;
-            }
             (*plan).lefttree = self.visit((*plan).lefttree, left);
             (*plan).righttree = self.visit((*plan).righttree, right);
             if (*plan).type_ == NodeTag::T_ModifyTable {
-                self.for_target(plan.cast());
-                self.for_merge(plan.cast());
+                self.for_writes(plan.cast());
             } else if above.can_be_replaced && has_rows(plan) && can_be_split(plan) {
                 return self.for_calls(plan, reading);
             }
@@ -272,45 +260,26 @@ impl Walk {
         }
     }
 
-    /// The same above what gives the rows to a table that embeds itself.
-    unsafe fn for_target(&mut self, modify: *mut pg_sys::ModifyTable) {
-        // SAFETY: a node of the plan.
-        unsafe {
-            let plan = (*modify).plan.lefttree;
-            if plan.is_null() || !has_rows(plan) {
-                return;
-            }
-            let Some(targets) = target::describe(modify, (*self.planned).rtable) else { return };
-            if node::is_ours(plan) {
-                // It makes the output already.
-                let scan = plan.cast::<pg_sys::CustomScan>();
-                (*scan).custom_private = pg_sys::list_concat((*scan).custom_private, targets);
-                return;
-            }
-            let is_split = can_be_split(plan);
-            if self.is_volatile(plan, !is_split) {
-                return;
-            }
-            let output = if is_split { split(plan) } else { passed_on(plan) };
-            let private = pg_sys::list_concat(node::private(ALL.reading), targets);
-            (*modify).plan.lefttree = self.place(plan, output, ptr::null_mut(), private);
-        }
-    }
-
-    /// The same above what gives the rows to a MERGE whose actions call `embed_text()`.
-    unsafe fn for_merge(&mut self, modify: *mut pg_sys::ModifyTable) {
+    /// The same above what gives the rows to a table that embeds itself, or to a MERGE whose actions call `embed_text()`.
+    unsafe fn for_writes(&mut self, modify: *mut pg_sys::ModifyTable) {
         // SAFETY: a node of the plan.
         unsafe {
             let (plan, actions) = ((*modify).plan.lefttree, version::merge_actions(modify));
-            if plan.is_null() || !has_rows(plan) || !calls::occur_in(actions.cast()) {
+            if plan.is_null() || !has_rows(plan) {
+                return;
+            }
+            let targets = target::describe(modify, (*self.planned).rtable);
+            if targets.is_null() && !calls::occur_in(actions.cast()) {
                 return;
             }
             // Partitions have the same actions, over columns of their own.
             let actions = tree::items::<List>(actions).next().unwrap_or(ptr::null_mut());
             if node::is_ours(plan) {
+                // It makes the output already.
                 let scan = plan.cast::<pg_sys::CustomScan>();
                 let texts = target::merged(actions, (*plan).targetlist);
                 (*scan).custom_exprs = pg_sys::list_concat((*scan).custom_exprs, texts);
+                (*scan).custom_private = pg_sys::list_concat((*scan).custom_private, targets);
                 return;
             }
             let (is_split, before) = (can_be_split(plan), (*plan).targetlist);
@@ -319,11 +288,12 @@ impl Walk {
             }
             let output = if is_split { split(plan) } else { passed_on(plan) };
             let texts = target::merged(actions, output);
-            if texts.is_null() {
+            if targets.is_null() && texts.is_null() {
                 (*plan).targetlist = before;
                 return;
             }
-            (*modify).plan.lefttree = self.place(plan, output, texts, node::private(ALL.reading));
+            let private = pg_sys::list_concat(node::private(ALL.reading), targets);
+            (*modify).plan.lefttree = self.place(plan, output, texts, private);
         }
     }
 
@@ -467,9 +437,20 @@ unsafe fn split(plan: *mut Plan) -> *mut List {
     let (mut output, mut input) = (ptr::null_mut(), ptr::null_mut());
     // SAFETY: a node of the plan.
     unsafe {
+        let mut over_input = |node: *mut Node| match tag(node) {
+            NodeTag::T_Var | NodeTag::T_Aggref | NodeTag::T_WindowFunc | NodeTag::T_GroupingFunc => {
+                let known = tree::items::<Node>(leaves).position(|leaf| pg_sys::equal(leaf.cast(), node.cast()));
+                let place = known.unwrap_or_else(|| {
+                    tree::append(&mut leaves, tree::copy(node));
+                    tree::items::<Node>(leaves).count() - 1
+                });
+                Some(tree::variable(pg_sys::INDEX_VAR, place + 1, node))
+            }
+            _ => None,
+        };
         for entry in tree::items::<pg_sys::TargetEntry>((*plan).targetlist) {
             let made = pg_sys::flatCopyTargetEntry(entry);
-            (*made).expr = replace_leaves((*entry).expr.cast(), (&raw mut leaves).cast()).cast();
+            (*made).expr = tree::replaced((*entry).expr.cast(), &mut over_input).cast();
             tree::append(&mut output, made);
         }
         for (n, leaf) in tree::items::<Node>(leaves).enumerate() {
@@ -479,28 +460,6 @@ unsafe fn split(plan: *mut Plan) -> *mut List {
         (*plan).targetlist = input;
     }
     output
-}
-
-/// A copy of an expression over our node's input. The context is the list of what that has to be.
-unsafe extern "C-unwind" fn replace_leaves(node: *mut Node, context: *mut c_void) -> *mut Node {
-    // SAFETY: called with nodes of the tree and the list.
-    unsafe {
-        if node.is_null() {
-            return node;
-        }
-        match tag(node) {
-            NodeTag::T_Var | NodeTag::T_Aggref | NodeTag::T_WindowFunc | NodeTag::T_GroupingFunc => {
-                let leaves = &mut *context.cast::<*mut List>();
-                let known = tree::items::<Node>(*leaves).position(|leaf| pg_sys::equal(leaf.cast(), node.cast()));
-                let place = known.unwrap_or_else(|| {
-                    tree::append(leaves, tree::copy(node));
-                    tree::items::<Node>(*leaves).count() - 1
-                });
-                tree::variable(pg_sys::INDEX_VAR, place + 1, node)
-            }
-            _ => raw::expression_tree_mutator(node, replace_leaves, context),
-        }
-    }
 }
 
 /// The output of a node as it is.

@@ -1,7 +1,7 @@
 //! Tables that embed themselves: the texts that their triggers and generated columns are going to make of a row.
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, c_void};
+use std::ffi::CStr;
 use std::{ptr, slice};
 
 use pgrx::pg_sys::{
@@ -9,42 +9,43 @@ use pgrx::pg_sys::{
 };
 
 use crate::ahead::calls;
-use crate::ahead::node::{lenient, value};
+use crate::ahead::node::{lenient, text, value};
 use crate::ahead::tree::{self, tag};
 use crate::model::shelf::LONGEST;
 use crate::postgres::catalog;
 use crate::postgres::report::Result;
-use crate::postgres::version::{MergeAction, raw};
+use crate::postgres::version::MergeAction;
 use crate::table::columns::{self, Columns};
 
 /// What a plan tells our node about the tables that a statement writes to, as integers: the command, then for each table
-/// its OID, the number of columns that are given values, and these. `None` if no table embeds itself.
+/// its OID, the number of columns that are given values, and these. Null if no table embeds itself.
 ///
 /// # Safety
 /// A node of a plan, and the plan's tables.
-pub unsafe fn describe(modify: *mut pg_sys::ModifyTable, tables: *mut List) -> Option<*mut List> {
+pub unsafe fn describe(modify: *mut pg_sys::ModifyTable, tables: *mut List) -> *mut List {
     // SAFETY: the caller's promise.
     unsafe {
         let command = (*modify).operation;
         if !matches!(command, CmdType::CMD_INSERT | CmdType::CMD_UPDATE) {
-            return None;
+            return ptr::null_mut();
         }
-        let mut told = pg_sys::lappend_int(ptr::null_mut(), command as i32);
+        let mut told: *mut List = ptr::null_mut();
         let mut given = tree::items::<List>((*modify).updateColnosLists);
-        let mut any = false;
         for number in tree::integers((*modify).resultRelations) {
             let given = given.next().unwrap_or(ptr::null_mut());
-            let entry = tree::items::<pg_sys::RangeTblEntry>(tables).nth(number as usize - 1)?;
+            let Some(entry) = tree::items::<pg_sys::RangeTblEntry>(tables).nth(number as usize - 1) else { continue };
             let (table, kind) = ((*entry).relid, (*entry).relkind as u8);
             if !matches!(kind, pg_sys::RELKIND_RELATION | pg_sys::RELKIND_PARTITIONED_TABLE) || !embeds_itself(table) {
                 continue;
             }
-            any = true;
+            if told.is_null() {
+                told = pg_sys::lappend_int(told, command as i32);
+            }
             told = pg_sys::lappend_int(told, table.to_u32() as i32);
             told = pg_sys::lappend_int(told, tree::integers(given).count() as i32);
             told = pg_sys::list_concat(told, given);
         }
-        any.then_some(told)
+        told
     }
 }
 
@@ -126,26 +127,20 @@ pub unsafe fn merged(actions: *mut List, output: *mut List) -> *mut List {
 /// An expression over the rows that a MERGE gets, as one over our node's input; `None` if it needs anything else, or if
 /// somebody could notice that it is evaluated.
 unsafe fn over_output(expression: *mut Node, output: *mut List) -> Option<*mut Node> {
-    unsafe extern "C-unwind" fn replace(node: *mut Node, output: *mut c_void) -> *mut Node {
-        // SAFETY: called with nodes of the tree and the output.
-        unsafe {
-            if !node.is_null() && tag(node) == NodeTag::T_Var {
-                let variable = &*node.cast::<pg_sys::Var>();
-                let is_source = variable.varno == pg_sys::INNER_VAR;
-                let place = usize::try_from(variable.varattno - 1).ok().filter(|_| is_source);
-                let entry = place.and_then(|n| tree::items::<pg_sys::TargetEntry>(output.cast()).nth(n));
-                // What is not known is a variable of the kind that is not harmless.
-                return match entry {
-                    Some(entry) => (*entry).expr.cast(),
-                    None => tree::make::<pg_sys::CurrentOfExpr>(NodeTag::T_CurrentOfExpr).cast(),
-                };
-            }
-            if node.is_null() { node } else { raw::expression_tree_mutator(node, replace, output) }
-        }
-    }
     // SAFETY: a planned expression.
     unsafe {
-        let replaced = replace(expression, output.cast());
+        let replaced = tree::replaced(expression, &mut |node| {
+            if tag(node) != NodeTag::T_Var {
+                return None;
+            }
+            let variable = &*node.cast::<pg_sys::Var>();
+            let is_source = variable.varno == pg_sys::INNER_VAR;
+            let place = usize::try_from(variable.varattno - 1).ok().filter(|_| is_source);
+            let entry = place.and_then(|n| tree::items::<pg_sys::TargetEntry>(output).nth(n));
+            // In the place of what is not known stands a node of a kind that is not harmless.
+            let unknown = || tree::make::<pg_sys::CurrentOfExpr>(NodeTag::T_CurrentOfExpr).cast();
+            Some(entry.map_or_else(unknown, |entry| (*entry).expr.cast()))
+        });
         calls::is_harmless(replaced).then_some(replaced)
     }
 }
@@ -250,7 +245,7 @@ impl Targets {
                 (*context).ecxt_innertuple = slot;
             }
             for source in &target.sources {
-                if let Some(text) = lenient(source.text(context))?.flatten().filter(|text| text.len() <= LONGEST) {
+                if let Some(text) = lenient(source.text(context))?.filter(|text| text.len() <= LONGEST) {
                     found.push(text);
                 }
             }
@@ -269,13 +264,7 @@ impl Source {
         // SAFETY: expressions of the node's over the rows of the context.
         unsafe {
             match self {
-                Self::Expression(expression) => {
-                    let Some(text) = value(*expression, context)? else { return Ok(None) };
-                    if pg_sys::toast_raw_datum_size(text) > LONGEST {
-                        return Ok(None);
-                    }
-                    crate::postgres::text::utf8(text).map(|text| Some(text.into_owned()))
-                }
+                Self::Expression(expression) => text(*expression, context),
                 Self::Trigger { columns, new, old } => {
                     let has_vector = value(new.embedding, context)?.is_some();
                     // A vector that comes with an INSERT is kept, and so is that of an UPDATE that leaves the text alone.
@@ -438,17 +427,12 @@ impl Row {
 
     /// An expression over the columns of the table, as one over the row that the statement makes.
     unsafe fn over_row(&self, expression: *mut Node) -> *mut Node {
-        unsafe extern "C-unwind" fn replace(node: *mut Node, row: *mut c_void) -> *mut Node {
-            // SAFETY: called with nodes of the tree and a row.
-            unsafe {
-                if !node.is_null() && tag(node) == NodeTag::T_Var {
-                    return (*row.cast::<Row>()).after((*node.cast::<pg_sys::Var>()).varattno);
-                }
-                if node.is_null() { node } else { raw::expression_tree_mutator(node, replace, row) }
-            }
+        // SAFETY: a planned expression over the columns of the table.
+        unsafe {
+            tree::replaced(expression, &mut |node| {
+                (tag(node) == NodeTag::T_Var).then(|| self.after((*node.cast::<pg_sys::Var>()).varattno))
+            })
         }
-        // SAFETY: the row is only read.
-        unsafe { replace(expression, (&raw const *self).cast_mut().cast()) }
     }
 
     /// Makes an expression ready, unless somebody could notice that it is evaluated.

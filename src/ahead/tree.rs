@@ -5,7 +5,7 @@ use std::ffi::c_void;
 
 use pgrx::pg_sys::{self, List, Node, NodeTag};
 
-use crate::postgres::version::VarNumber;
+use crate::postgres::version::{VarNumber, raw};
 
 /// The elements of a list of pointers. The list stays as it is meanwhile.
 ///
@@ -68,6 +68,46 @@ pub unsafe fn make<T>(tag: NodeTag) -> *mut T {
 pub unsafe fn copy<T>(node: *mut T) -> *mut T {
     // SAFETY: the caller's promise.
     unsafe { pg_sys::copyObjectImpl(node.cast::<c_void>()).cast() }
+}
+
+/// Whether a test holds for any node of a tree, or of a list of such. Null has none.
+///
+/// # Safety
+/// A tree of nodes. The test holds nothing that needs to be dropped.
+pub unsafe fn any(tree: *mut Node, test: &mut dyn FnMut(*mut Node) -> bool) -> bool {
+    unsafe extern "C-unwind" fn visit(node: *mut Node, context: *mut c_void) -> bool {
+        // SAFETY: called with nodes of the tree, and the test.
+        unsafe {
+            !node.is_null()
+                && ((*context.cast::<&mut dyn FnMut(*mut Node) -> bool>())(node)
+                    || raw::expression_tree_walker(node, visit, context))
+        }
+    }
+    let mut test = test;
+    // SAFETY: the caller's promise.
+    unsafe { visit(tree, (&raw mut test).cast()) }
+}
+
+/// A copy of a tree, in which other nodes take the places of those for which there is one.
+///
+/// # Safety
+/// As for [`any`].
+pub unsafe fn replaced(tree: *mut Node, with: &mut dyn FnMut(*mut Node) -> Option<*mut Node>) -> *mut Node {
+    unsafe extern "C-unwind" fn visit(node: *mut Node, context: *mut c_void) -> *mut Node {
+        // SAFETY: called with nodes of the tree, and what replaces them.
+        unsafe {
+            if node.is_null() {
+                return node;
+            }
+            match (*context.cast::<&mut dyn FnMut(*mut Node) -> Option<*mut Node>>())(node) {
+                Some(other) => other,
+                None => raw::expression_tree_mutator(node, visit, context),
+            }
+        }
+    }
+    let mut with = with;
+    // SAFETY: the caller's promise.
+    unsafe { visit(tree, (&raw mut with).cast()) }
 }
 
 /// A variable that stands for a column of a node's input, with the type of `like`.

@@ -52,9 +52,14 @@ pub struct Watched {
 impl Watched {
     /// Whether another is the same column of the same table, and watched as a part of a whole.
     pub fn overrules(&self, other: &Self) -> bool {
-        let same_column = self.trigger.table == other.trigger.table && self.choice.embedding == other.choice.embedding;
-        same_column && self.trigger.is_inherited() && !other.trigger.is_inherited()
+        overrules(&self.trigger, &other.trigger)
     }
+}
+
+/// Whether a trigger is for the same column of the same table as another, and was made for a whole of which that is a part.
+fn overrules(one: &Trigger, other: &Trigger) -> bool {
+    let is_same_column = one.table == other.table && one.arguments.first() == other.arguments.first();
+    is_same_column && one.function == other.function && one.is_inherited() && !other.is_inherited()
 }
 
 /// A row that was left, by place and version.
@@ -194,12 +199,9 @@ impl Column {
     /// Whether the trigger is what it was, and still the one that decides: since it was read, the table may have become a
     /// partition of one that is watched. To be asked while the table is locked.
     fn is_still_watched(&self) -> bool {
-        let Watched { trigger, function, .. } = &self.watched;
+        let trigger = &self.watched.trigger;
         let all = catalog::triggers_on(trigger.table);
-        let overrules = |other: &Trigger| {
-            other.function == *function && other.is_inherited() && other.arguments.first() == trigger.arguments.first()
-        };
-        all.contains(trigger) && (trigger.is_inherited() || !all.iter().any(overrules))
+        all.contains(trigger) && !all.iter().any(|other| overrules(other, trigger))
     }
 
     fn open(&self, relation: Relation) -> Result<Table> {

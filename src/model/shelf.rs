@@ -55,10 +55,10 @@ impl Shelf {
     ///
     /// # Errors
     /// The statement or the process is to end.
-    pub fn replace(&mut self, texts: Vec<String>) -> Result<()> {
+    pub fn replace(&mut self, texts: &[String]) -> Result<()> {
         let (mut kept, mut missing, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
         READY.with_borrow_mut(|ready| {
-            for text in &texts {
+            for text in texts {
                 if !seen.insert(text.as_str()) {
                     continue;
                 }
@@ -170,7 +170,7 @@ impl Expected {
             end += 1;
         }
         self.next = end;
-        self.shelf.replace(self.texts[start..end].to_vec())
+        self.shelf.replace(&self.texts[start..end])
     }
 }
 

@@ -117,8 +117,16 @@ pub fn member(extension: Oid, symbol: &CStr) -> Option<Oid> {
         .find(|function| is_ours(*function, symbol))
 }
 
+/// Whether a function, a type or the like came with PostgreSQL, and not with an extension or a user.
+pub fn is_builtin(object: Oid) -> bool {
+    object.to_u32() < pg_sys::FirstNormalObjectId
+}
+
 /// Whether a function's body is `symbol` of this library.
 pub fn is_ours(function: Oid, symbol: &CStr) -> bool {
+    if is_builtin(function) {
+        return false;
+    }
     // SAFETY: a lookup by OID; the form is that of pg_proc, and the two columns are texts.
     unsafe {
         let cache = pg_sys::SysCacheIdentifier::PROCOID as i32;

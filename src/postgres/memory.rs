@@ -9,6 +9,23 @@ pub struct Scratch {
     before: pg_sys::MemoryContext,
 }
 
+/// A new context, which ends with another at the latest.
+///
+/// # Safety
+/// `parent` is a context.
+pub unsafe fn context_under(parent: pg_sys::MemoryContext) -> pg_sys::MemoryContext {
+    // SAFETY: the caller's promise.
+    unsafe {
+        pg_sys::AllocSetContextCreateExtended(
+            parent,
+            c"pg_embed".as_ptr(),
+            pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
+            pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
+            pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
+        )
+    }
+}
+
 impl Scratch {
     pub fn new() -> Self {
         // SAFETY: the current context outlives this value, which is dropped before the caller returns.
@@ -26,13 +43,7 @@ impl Scratch {
     unsafe fn under(parent: pg_sys::MemoryContext) -> Self {
         // SAFETY: the caller's promise.
         unsafe {
-            let own = pg_sys::AllocSetContextCreateExtended(
-                parent,
-                c"pg_embed".as_ptr(),
-                pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
-                pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
-                pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
-            );
+            let own = context_under(parent);
             Self { own, before: pg_sys::MemoryContextSwitchTo(own) }
         }
     }

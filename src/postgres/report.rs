@@ -223,6 +223,22 @@ pub unsafe fn raise(data: *mut ErrorData) -> ! {
     unreachable!("an ERROR does not return")
 }
 
+/// Runs `body`. Its error, be it raised by PostgreSQL or returned, ends the statement when everything of Rust's is dropped.
+///
+/// # Safety
+/// The stack above `body` holds nothing of Rust's that needs to be dropped.
+pub unsafe fn or_raise<T>(body: impl FnOnce() -> Result<T>) -> T {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let outcome =
+            pg_sys::panic::pgrx_extern_c_guard(|| guard(body).map_err(|report| report.into_data(PgLogLevel::ERROR)));
+        match outcome {
+            Ok(value) => value,
+            Err(error) => raise(error),
+        }
+    }
+}
+
 /// Raises the error for want of memory without asking for any, unless there is something put by for what fails later.
 ///
 /// # Safety

@@ -6,7 +6,6 @@ mod embed;
 mod retired;
 mod views;
 
-use pgrx::PgLogLevel;
 use pgrx::pg_sys::{self, Datum, FunctionCallInfo};
 
 use crate::postgres::arguments::Call;
@@ -55,16 +54,8 @@ sql_function!(embed_count, pg_finfo_embed_count, retired::count);
 /// `fcinfo` belongs to the call that is being executed, and its arguments have the types that `sql/` declares.
 unsafe fn run(fcinfo: FunctionCallInfo, body: fn(Call) -> Result<Datum>) -> Datum {
     // SAFETY: the caller's promise; the frames hold plain numbers and pointers.
-    let outcome = unsafe {
+    unsafe {
         report::raise_without_reserve();
-        pg_sys::panic::pgrx_extern_c_guard(|| {
-            let call = Call::new(fcinfo);
-            report::guard(|| body(call)).map_err(|report| report.into_data(PgLogLevel::ERROR))
-        })
-    };
-    match outcome {
-        Ok(datum) => datum,
-        // SAFETY: made above.
-        Err(error) => unsafe { report::raise(error) },
+        report::or_raise(|| body(Call::new(fcinfo)))
     }
 }

@@ -95,7 +95,7 @@ for my $case (
 	[ 'materialized view', 'CREATE MATERIALIZED VIEW made AS SELECT * FROM seen', 'SELECT id, off(e, d) FROM made', 40 ],
 	[ 'SELECT', 'SELECT id, off(embed_text(d), d) FROM texts', 'SELECT 1', 40 ],
 	[ 'nested', q{SELECT id, round((embed_text(d) <-> embed_text('a dress'))::numeric, 3), vector_dims(embed_text(upper(d))) FROM texts}, 'SELECT 1', 80 ],
-	[ 'subquery', q{SELECT max(x) FROM (SELECT round((embed_text(d) <-> '[1]'::vector::vector(1)::text::vector)::numeric, 1) AS x FROM texts WHERE false) AS s}, 'SELECT 1', 0 ],
+	[ 'a subquery', q{SELECT max(vector_dims(e)), max(off(e, d)) FROM (SELECT d, embed_text(d) AS e FROM texts OFFSET 0) AS s}, 'SELECT 1', 40 ],
 	[ 'CTE', 'WITH a AS MATERIALIZED (SELECT id, d, embed_text(d) AS e FROM texts) SELECT id, off(e, d) FROM a ORDER BY id', 'SELECT 1', 40 ],
 	[ 'a function that is inlined', q{SELECT id, off(inlined(d), 'about ' || d) FROM texts}, 'SELECT 1', 40 ],
 	[ 'a view', 'SELECT id, off(e, d) FROM seen ORDER BY d DESC', 'SELECT 1', 40 ],
@@ -136,7 +136,6 @@ for my $case (
 {
 	my ($name, $statement, $look, $texts, $before) = @$case;
 	$before //= 'SELECT 1';
-	# CREATE ... AS cannot be both explained and looked at within one line; all the others are the same.
 	my $done = done($statement, $before);
 	cmp_ok($done->{Texts}, '>=', $texts, "$name: so many texts are embedded ahead");
 	cmp_ok($done->{Texts}, '<=', $texts ? 2 * 57 : 0, "$name: and not many more");
