@@ -8,7 +8,6 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 deps=$root/deps
 dist=$root/dist
-about=0.9.3
 
 . "$root/scripts/apt.sh"
 . "$root/scripts/project.sh"
@@ -35,13 +34,7 @@ have dpkg-buildpackage || packages+=(dpkg-dev)
 
 # --- the licences of what is inside
 
-# One that is installed already will do, if it is this version.
-export PATH=$deps/cargo-about/bin:$PATH
-if [ "$(cargo about --version 2>/dev/null)" != "cargo-about $about" ]; then
-    say "cargo install cargo-about $about: takes some minutes"
-    cargo install -q --locked --features cli --root "$deps/cargo-about" "cargo-about@$about" ||
-        die "could not install cargo-about $about"
-fi
+cargo_tool about 0.9.3 --features cli
 crates=$deps/licences/pg$major
 if [ ! "$crates" -nt "$root/Cargo.lock" ] || [ ! "$crates" -nt "$root/packaging/about.hbs" ]; then
     say "licences of the crates: takes a minute"

@@ -5,20 +5,13 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-deps=$root/deps
-deny=0.20.2
 cd "$root"
 
 . scripts/apt.sh
+. scripts/project.sh
 
-# One that is installed already will do, if it is this version.
-export PATH=$deps/cargo-deny/bin:$PATH
-if [ "$(cargo deny --version 2>/dev/null)" != "cargo-deny $deny" ]; then
-    say "cargo install cargo-deny $deny: takes some minutes"
-    # Unoptimised, it takes half the time to compile, and two seconds to run.
-    CARGO_PROFILE_DEV_DEBUG=0 cargo install -q --locked --debug --no-default-features --root "$deps/cargo-deny" "cargo-deny@$deny" ||
-        die "could not install cargo-deny $deny"
-fi
+# Unoptimised, it takes half the time to compile, and two seconds to run.
+CARGO_PROFILE_DEV_DEBUG=0 cargo_tool deny 0.20.2 --debug --no-default-features
 
 tmp=$(mktemp -d /tmp/pg_embed-deny.XXXXXX)
 trap 'rm -rf "$tmp"' EXIT

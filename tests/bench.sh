@@ -11,8 +11,7 @@ trap 'pg_ctl -D "$dir/data" -m fast -w stop >/dev/null 2>&1 || true; rm -rf "$di
 
 initdb -D "$dir/data" -A trust -U postgres -E UTF8 --no-locale >/dev/null
 printf "listen_addresses = ''\nunix_socket_directories = '%s'\n" "$dir" >>"$dir/data/postgresql.conf"
-sql() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
-median() { sort -n | awk '{ v[NR] = $1 } END { printf "%.2f", v[int((NR + 1) / 2)] }'; }
+. "$(dirname "$0")/bench/common.sh"
 
 # The first embedding of a connection in ms, the median of 21 connections.
 first() {

@@ -9,6 +9,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/scripts/apt.sh"
 . "$root/scripts/project.sh"
+. "$root/tests/checks.sh"
 
 # Of the same sources, and older by Debian's order.
 old_version=$(extension_version)~old-1
@@ -34,13 +35,6 @@ pack_pgvector() {
 }
 
 # --- in the clean file system
-
-passed=0
-failed=0
-ok() { echo "ok - $1"; passed=$((passed + 1)); }
-not_ok() { echo "not ok - $1"; failed=$((failed + 1)); }
-# is WHAT FOUND EXPECTED
-is() { if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1: found \"$2\", expected \"$3\""; fi; }
 
 sql() { runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
 

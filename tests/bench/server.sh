@@ -24,8 +24,7 @@ for server in without with; do
     pg_ctl -D "$dir/$server/data" -l "$dir/$server/log" -w start >/dev/null
 done
 export PGHOST=$dir/with
-sql() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
-median() { sort -n | awk '{ v[NR] = $1 } END { printf "%.2f", v[int((NR + 1) / 2)] }'; }
+. "$(dirname "$0")/common.sh"
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
 # In MB.
 memory() { awk -v name="$2:" '$1 == name { printf "%.1f", $2 / 1024 }' "/proc/$1/${3:-status}" 2>/dev/null || true; }

@@ -4,8 +4,7 @@
 # environment of a server that has the extension preloaded.
 set -euo pipefail
 
-sql() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
-median() { sort -n | awk '{ v[NR] = $1 } END { printf "%.2f", v[int((NR + 1) / 2)] }'; }
+. "$(dirname "$0")/common.sh"
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
@@ -73,8 +72,7 @@ compare() {
     for _ in 1 2 3 4 5; do
         for setting in on off; do latency "$tmp/statement" "$setting" >>"$tmp/$setting"; done
     done
-    echo "$1: $(sort -n "$tmp/on" | awk '{ v[NR] = $1 } END { printf "%.3f", v[3] }') ms with the look-ahead," \
-        "$(sort -n "$tmp/off" | awk '{ v[NR] = $1 } END { printf "%.3f", v[3] }') ms without"
+    echo "$1: $(median <"$tmp/on") ms with the look-ahead, $(median <"$tmp/off") ms without"
 }
 compare 'planning of a query without embed_text' 'EXPLAIN SELECT count(*) FROM pg_class AS c JOIN pg_attribute AS a
     ON a.attrelid = c.oid JOIN pg_type AS t ON t.oid = a.atttypid WHERE c.relkind = chr(114) AND t.typlen > 4 GROUP BY c.relname'
