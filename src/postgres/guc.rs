@@ -105,7 +105,7 @@ pub fn init() {
     );
     GucRegistry::define_bool_guc(
         c"pg_embed.look_ahead",
-        c"Embeds the texts of many rows together where a statement calls embed_text() row by row.",
+        c"Enables embedding the texts of many rows together where a statement embeds row by row.",
         c"Rows are read ahead, up to work_mem, and embedded by pg_embed.threads threads. No result depends on it.",
         &LOOK_AHEAD,
         GucContext::Userset,
