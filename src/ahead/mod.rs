@@ -6,11 +6,13 @@
 //! text, only time is lost.
 //!
 //! - `planner`: where the node goes
+//! - `executor`: which statements keep all their rows
 //! - `calls`: which texts it looks at
 //! - `target`: the texts of tables that embed themselves
 //! - `node`: what it does
 
 mod calls;
+mod executor;
 mod node;
 mod planner;
 mod target;
@@ -20,4 +22,5 @@ mod tree;
 pub fn init() {
     node::register();
     planner::init();
+    executor::init();
 }

@@ -15,7 +15,7 @@ use pgrx::pg_sys::{
 };
 
 use crate::ahead::target::Targets;
-use crate::ahead::tree;
+use crate::ahead::{executor, tree};
 use crate::model::shelf::{LONGEST, MOST, Shelf, VECTOR_BYTES};
 use crate::postgres::catch::catch;
 use crate::postgres::report::{self, Report, Result};
@@ -29,15 +29,24 @@ const NAME: &CStr = c"EmbedAhead";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
     /// Whether all are read, unless an error comes in between.
-    pub to_the_end: bool,
+    pub to_the_end: End,
     /// No more than this many are read; 0 if that is not known.
     pub most: i32,
+}
+
+/// Whether something is read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Perhaps,
+    Surely,
+    /// If the statement keeps all its rows.
+    AsStatement,
 }
 
 /// What the node is told in the plan; what concerns targets comes after it.
 pub unsafe fn private(reading: Reading) -> *mut List {
     // SAFETY: a list of integers.
-    unsafe { pg_sys::lappend_int(pg_sys::lappend_int(ptr::null_mut(), reading.to_the_end.into()), reading.most) }
+    unsafe { pg_sys::lappend_int(pg_sys::lappend_int(ptr::null_mut(), reading.to_the_end as i32), reading.most) }
 }
 
 /// PostgreSQL looks at these tables; none is ever written to.
@@ -92,7 +101,9 @@ struct State {
 
 /// What has been read ahead.
 struct Ahead {
-    reading: Reading,
+    is_read_to_the_end: bool,
+    /// No more rows than this are read; 0 if that is not known.
+    most: usize,
     /// Whether rows are passed on one by one: when a single row is looked at again, in parallel workers, and where a plan
     /// was made before the look-ahead was switched off.
     passes: bool,
@@ -119,11 +130,11 @@ impl Ahead {
         self.shelf.clear();
         (self.read, self.is_at_end) = (0, false);
         // The first row is passed on by itself, so that whoever wants one row does not wait for others.
-        self.budget = if self.reading.to_the_end { MOST } else { 1 };
+        self.budget = if self.is_read_to_the_end { MOST } else { 1 };
     }
 
     fn limit(&self) -> usize {
-        match self.reading.most as usize {
+        match self.most {
             0 => self.budget,
             most => self.budget.min(most.saturating_sub(self.read)).max(1),
         }
@@ -160,6 +171,10 @@ unsafe extern "C-unwind" fn begin(node: *mut CustomScanState, estate: *mut EStat
             (*ahead).texts.push(raw::ExecInitExpr(text, &raw mut (*node).ss.ps));
         }
         (*ahead).restart();
+        if (*ahead).most > 0 {
+            // A LIMIT tells PostgreSQL's own nodes, but not ours.
+            pg_sys::ExecSetTupleBound((*ahead).most as i64, (*node).ss.ps.lefttree);
+        }
     }
 }
 
@@ -169,10 +184,12 @@ impl Ahead {
         unsafe {
             let plan = (*node).ss.ps.plan.cast::<pg_sys::CustomScan>();
             let mut told = tree::integers((*plan).custom_private);
-            let reading = Reading { to_the_end: told.next() == Some(1), most: told.next().unwrap_or(0) };
+            let (end, most) = (told.next(), told.next());
             let descriptor = (*(*node).ss.ss_ScanTupleSlot).tts_tupleDescriptor;
             Self {
-                reading,
+                is_read_to_the_end: end == Some(End::Surely as i32)
+                    || end == Some(End::AsStatement as i32) && executor::keeps_all_rows(),
+                most: most.unwrap_or(0) as usize,
                 passes: !(*estate).es_epq_active.is_null()
                     || pg_sys::ParallelWorkerNumber >= 0
                     || !guc::LOOK_AHEAD.get(),

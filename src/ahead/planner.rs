@@ -7,7 +7,7 @@ use std::ptr;
 use pgrx::PgMemoryContexts;
 use pgrx::pg_sys::{self, List, Node, NodeTag, Plan, PlannedStmt};
 
-use crate::ahead::node::{self, Reading};
+use crate::ahead::node::{self, End, Reading};
 use crate::ahead::tree::{self, tag};
 use crate::ahead::{calls, target};
 use crate::model::shelf::{Expectation, LONGEST};
@@ -170,19 +170,26 @@ struct Walk {
 #[derive(Clone, Copy)]
 struct Above {
     reading: Reading,
+    /// Whether a LIMIT tells the node how many rows are wanted, so that a sort below keeps no more.
+    is_told: bool,
     /// Whether another node can take its place.
     can_be_replaced: bool,
 }
 
-const PERHAPS: Above = Above { reading: Reading { to_the_end: false, most: 0 }, can_be_replaced: true };
-const ALL: Above = Above { reading: Reading { to_the_end: true, most: 0 }, can_be_replaced: true };
+const fn above(to_the_end: End) -> Above {
+    Above { reading: Reading { to_the_end, most: 0 }, is_told: false, can_be_replaced: true }
+}
+
+const PERHAPS: Above = above(End::Perhaps);
+const ALL: Above = above(End::Surely);
+const AS_STATEMENT: Above = above(End::AsStatement);
 
 impl Walk {
     fn statement(mut self) {
         // SAFETY: a plan as it comes from the planner; its nodes are nobody else's yet.
         unsafe {
             let planned = self.planned;
-            (*planned).planTree = self.visit((*planned).planTree, PERHAPS);
+            (*planned).planTree = self.visit((*planned).planTree, AS_STATEMENT);
             self.visit_list((*planned).subplans, PERHAPS);
         }
     }
@@ -204,14 +211,17 @@ impl Walk {
             if plan.is_null() {
                 return plan;
             }
-            let Above { reading, .. } = above;
+            let Above { reading, is_told, .. } = above;
             // Those below are read as this one is, unless it takes what it gets in another way.
-            let (mut left, mut right) = (Above { reading, ..PERHAPS }, PERHAPS);
+            let (mut left, mut right) = (Above { reading, is_told, ..PERHAPS }, PERHAPS);
             match (*plan).type_ {
                 // Parallel workers embed by themselves, and what follows itself is read again and again.
                 NodeTag::T_Gather | NodeTag::T_GatherMerge | NodeTag::T_RecursiveUnion => return plan,
                 NodeTag::T_Append => self.visit_list((*plan.cast::<pg_sys::Append>()).appendplans, left),
-                NodeTag::T_MergeAppend => self.visit_list((*plan.cast::<pg_sys::MergeAppend>()).mergeplans, PERHAPS),
+                NodeTag::T_MergeAppend => {
+                    left.reading.to_the_end = End::Perhaps;
+                    self.visit_list((*plan.cast::<pg_sys::MergeAppend>()).mergeplans, left);
+                }
                 NodeTag::T_SubqueryScan => {
                     let scan = plan.cast::<pg_sys::SubqueryScan>();
                     (*scan).subplan = self.visit((*scan).subplan, self::through((*plan).qual, left));
@@ -220,21 +230,25 @@ impl Walk {
                 NodeTag::T_Agg if (*plan.cast::<pg_sys::Agg>()).aggstrategy != pg_sys::AggStrategy::AGG_SORTED => {
                     left = ALL;
                 }
-                NodeTag::T_Limit => left.reading = limit(&*plan.cast::<pg_sys::Limit>(), reading),
+                NodeTag::T_Limit => left = limit(&*plan.cast::<pg_sys::Limit>(), reading),
                 NodeTag::T_Result => left = self::through((*plan).qual, left),
                 // It may end early, and goes back on its inner side.
                 NodeTag::T_MergeJoin => {
                     left = PERHAPS;
                     right.can_be_replaced = false;
                 }
-                NodeTag::T_LockRows => {}
                 _ => left = Above { reading: Reading { most: 0, ..reading }, ..PERHAPS },
             }
             (*plan).lefttree = self.visit((*plan).lefttree, left);
             (*plan).righttree = self.visit((*plan).righttree, right);
             if (*plan).type_ == NodeTag::T_ModifyTable {
                 self.for_writes(plan.cast());
-            } else if above.can_be_replaced && has_rows(plan) && can_be_split(plan) {
+            } else if above.can_be_replaced
+                && has_rows(plan)
+                && can_be_split(plan)
+                // Ours could not pass on a number that is not known yet.
+                && !(is_told && reading.most == 0 && heeds_limit(plan))
+            {
                 return self.for_calls(plan, reading);
             }
             plan
@@ -369,12 +383,14 @@ impl Walk {
 
 /// The same, but where a condition leaves rows out, a limit says nothing about how many are read.
 fn through(condition: *mut List, above: Above) -> Above {
-    let most = if condition.is_null() { above.reading.most } else { 0 };
-    Above { reading: Reading { most, ..above.reading }, ..above }
+    if condition.is_null() {
+        return above;
+    }
+    Above { reading: Reading { most: 0, ..above.reading }, is_told: false, ..above }
 }
 
 /// How rows are read below a LIMIT.
-fn limit(limit: &pg_sys::Limit, above: Reading) -> Reading {
+fn limit(limit: &pg_sys::Limit, above: Reading) -> Above {
     let constant = |node: *mut Node| {
         // SAFETY: an expression or null; a constant of type bigint.
         unsafe {
@@ -385,14 +401,35 @@ fn limit(limit: &pg_sys::Limit, above: Reading) -> Reading {
             (tag(node) == NodeTag::T_Const && !(*constant).constisnull).then(|| (*constant).constvalue.value() as i64)
         }
     };
-    let is_plain = limit.limitOption == pg_sys::LimitOption::LIMIT_OPTION_COUNT;
     if limit.limitCount.is_null() {
-        return Reading { most: 0, ..above };
+        return Above { reading: Reading { most: 0, ..above }, ..PERHAPS };
+    }
+    // Rows that are equal to the last one may follow.
+    if limit.limitOption != pg_sys::LimitOption::LIMIT_OPTION_COUNT {
+        return PERHAPS;
     }
     let most = constant(limit.limitCount).zip(constant(limit.limitOffset)).map(|(count, skipped)| count + skipped);
-    Reading {
-        to_the_end: false,
-        most: most.filter(|_| is_plain).and_then(|most| i32::try_from(most).ok()).unwrap_or(0),
+    let most = most.and_then(|most| i32::try_from(most).ok()).unwrap_or(0);
+    Above { reading: Reading { to_the_end: End::Perhaps, most }, is_told: true, ..PERHAPS }
+}
+
+/// Whether a node does less, or gives rows that are equal in another order, if a LIMIT tells it how many are wanted: what
+/// PostgreSQL's `ExecSetTupleBound()` finds.
+unsafe fn heeds_limit(plan: *mut Plan) -> bool {
+    // SAFETY: a node of the plan, or null.
+    unsafe {
+        let any = |list: *mut List| tree::items::<Plan>(list).any(|plan| heeds_limit(plan));
+        !plan.is_null()
+            && match (*plan).type_ {
+                NodeTag::T_Sort | NodeTag::T_IncrementalSort | NodeTag::T_Gather | NodeTag::T_GatherMerge => true,
+                NodeTag::T_Append => any((*plan.cast::<pg_sys::Append>()).appendplans),
+                NodeTag::T_MergeAppend => any((*plan.cast::<pg_sys::MergeAppend>()).mergeplans),
+                NodeTag::T_Result => heeds_limit((*plan).lefttree),
+                NodeTag::T_SubqueryScan if (*plan).qual.is_null() => {
+                    heeds_limit((*plan.cast::<pg_sys::SubqueryScan>()).subplan)
+                }
+                _ => false,
+            }
     }
 }
 
@@ -469,7 +506,10 @@ unsafe fn passed_on(plan: *mut Plan) -> *mut List {
     unsafe {
         for (n, entry) in tree::items::<pg_sys::TargetEntry>((*plan).targetlist).enumerate() {
             let made = pg_sys::flatCopyTargetEntry(entry);
-            (*made).expr = tree::variable(pg_sys::INDEX_VAR, n + 1, (*entry).expr.cast()).cast();
+            // PostgreSQL wants to see a constant NULL where a column is dropped or generated.
+            if tag((*entry).expr.cast()) != NodeTag::T_Const {
+                (*made).expr = tree::variable(pg_sys::INDEX_VAR, n + 1, (*entry).expr.cast()).cast();
+            }
             tree::append(&mut output, made);
         }
     }

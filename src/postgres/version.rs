@@ -80,6 +80,7 @@ pub mod raw {
             values: pg_sys::ParamListInfo,
         ) -> *mut pg_sys::PlannedStmt;
         pub fn ExecutorStart(query: *mut pg_sys::QueryDesc, flags: i32);
+        pub fn standard_ExecutorStart(query: *mut pg_sys::QueryDesc, flags: i32);
         #[cfg(not(feature = "pg18"))]
         fn ExecutorRun(query: *mut pg_sys::QueryDesc, direction: pg_sys::ScanDirection::Type, count: u64, once: bool);
         #[cfg(feature = "pg18")]

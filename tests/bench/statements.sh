@@ -42,10 +42,11 @@ time_of() {
         '\timing on' "${statement[$1]};" | sql | awk '/^Time/ { print $2 }'
 }
 
-for kind in 'short 1 1000' 'long 8 200'; do
-    read -r name repeats count <<<"$kind"
+# Of 14 and of 104 tokens.
+for kind in '1 1000 of fine cotton' '14 200 of cotton'; do
+    read -r repeats count material <<<"$kind"
     sql -c 'DROP TABLE IF EXISTS lines' -c "CREATE TABLE lines AS SELECT 'the product number ' || i ||
-        repeat(' is a green summer dress of cotton and of linen', $repeats) AS line FROM generate_series(1, $count) AS i" \
+        repeat(' is a green summer dress $material', $repeats) AS line FROM generate_series(1, $count) AS i" \
         -c 'ANALYZE lines' 2>/dev/null
     echo "$count texts of $(sql -c 'SELECT round(avg(embed_token_count(line))) FROM lines') tokens, rows a second:"
     rm -f "$tmp"/*

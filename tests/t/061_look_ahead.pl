@@ -115,6 +115,8 @@ for my $case (
 		q{SET LOCAL session_replication_role = replica; INSERT INTO triggered (d, f) SELECT d, f FROM texts ORDER BY id;
 			SET LOCAL session_replication_role = origin} ],
 	[ 'generated: INSERT SELECT', q{INSERT INTO generated (d, n) SELECT d, id FROM texts}, q{SELECT n, off(e, coalesce(d, '') || ' of ' || n) FROM generated}, 52 ],
+	[ 'generated: INSERT SELECT from partitions', q{INSERT INTO generated (d, n) SELECT d, id FROM parts}, q{SELECT n, off(e, coalesce(d, '') || ' of ' || n) FROM generated}, 52,
+		'INSERT INTO parts SELECT n, d FROM texts' ],
 	[ 'generated: INSERT VALUES', q{INSERT INTO generated (n, d) VALUES (1, 'one'), (2, 'two'), (3, 'three')}, q{SELECT n, off(e, d || ' of ' || n) FROM generated}, 3 ],
 	[ 'generated: UPDATE', 'UPDATE generated SET n = n + 100', q{SELECT n, off(e, coalesce(d, '') || ' of ' || n) FROM generated ORDER BY n}, 52,
 		'INSERT INTO generated (d, n) SELECT d, id FROM texts' ],
@@ -142,6 +144,10 @@ for my $case (
 	is($done->{Hits} >= $done->{Texts} ? 'all' : "$done->{Hits} of $done->{Texts}", 'all', "$name: and all of them are of use");
 	same($name, "$before;\n$statement;\n$look");
 }
+# Whoever reads all rows has them embedded at once; a SELECT may be left where it is.
+is(done("$_ SELECT id, embed_text(d) AS e FROM texts")->{Batches}, 1, "$_: one batch") for 'CREATE TABLE made AS', 'CREATE MATERIALIZED VIEW made AS';
+cmp_ok(done('SELECT id, embed_text(d) AS e FROM texts')->{Batches}, '>', 1, 'SELECT: several');
+cmp_ok(done('CREATE TABLE made AS SELECT id, embed_text(d) AS e FROM texts LIMIT 3')->{Texts}, '<=', 3, 'CREATE TABLE AS with LIMIT: no more');
 is(done('UPDATE plain SET e = embed_text(d)')->{Threads}, 2, 'by as many threads as are set');
 is(done('UPDATE plain SET e = embed_text(d)', 'SET LOCAL pg_embed.look_ahead = off')->{nodes}, 0, 'it can be switched off');
 is(done('SELECT * FROM texts')->{nodes}, 0, 'there is no node where nothing is embedded');
@@ -183,6 +189,9 @@ for my $case (
 	[ 'ON CONFLICT', q{CREATE UNIQUE INDEX ON plain (id); INSERT INTO plain SELECT id, d, embed_text(d) FROM texts WHERE id > 5 ON CONFLICT (id) DO
 		UPDATE SET e = embed_text(excluded.d || plain.id); SELECT id, off(e, d || id) FROM plain ORDER BY id}, qr/50\|0/ ],
 	[ 'rows that a statement writes and reads', q{INSERT INTO plain SELECT id + 1000, d, embed_text(d) FROM plain; INSERT INTO plain SELECT * FROM plain; SELECT count(*), count(e) FROM plain}, qr/208\|102/ ],
+	[ 'a sort that keeps what a LIMIT wants, of rows that are equal', q{SELECT n, md5(embed_text(d || u.n)::text) FROM (SELECT d, n FROM texts ORDER BY id) AS t JOIN (SELECT generate_series(1, 3) AS n) AS u USING (n)
+		ORDER BY n LIMIT 2; PREPARE p (int) AS SELECT n, embed_text(d) IS NULL, d FROM texts ORDER BY n LIMIT $1; SET LOCAL plan_cache_mode = force_generic_plan;
+		EXECUTE p (2); DEALLOCATE p; SELECT n, d, embed_text(d) IS NULL FROM texts ORDER BY n FETCH FIRST 1 ROW WITH TIES}, qr/^1\|/m ],
 	[ 'EXISTS', q{SELECT n FROM (VALUES (1), (7)) AS v (n) WHERE EXISTS (SELECT embed_text(d) FROM texts AS t WHERE t.n = v.n AND embed_text(d) IS NOT NULL)}, qr/^1$/m ],
 	[ 'rescans', q{SELECT v.n, s.id, off(s.e, s.d) FROM (VALUES (1), (2), (3)) AS v (n), LATERAL (SELECT id, d, embed_text(d || v.n) AS e FROM texts WHERE texts.n = v.n
 		ORDER BY id LIMIT 4) AS s}, qr/3\|13/ ],
