@@ -15,7 +15,9 @@ my $seed = $ENV{RANDOM_SEED} // 20;
 my $count = $ENV{RANDOM_QUERIES} // 250;
 srand($seed);
 
-my $node = start_cluster('random', conf => "shared_preload_libraries = 'pg_embed'\npg_embed.memo_size = 0\npg_embed.threads = 2\nautovacuum = off\n");
+# Parallel workers give their rows in any order.
+my $node = start_cluster('random', conf => "shared_preload_libraries = 'pg_embed'\npg_embed.memo_size = 0\npg_embed.threads = 2\n"
+	. "autovacuum = off\nmax_parallel_workers_per_gather = 0\n");
 my $major = int($node->safe_psql('postgres', 'SHOW server_version_num') / 10000);
 $node->safe_psql('postgres', q{
 	CREATE TABLE a (id int PRIMARY KEY, t text, u text, n int, v vector(384));
