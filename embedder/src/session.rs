@@ -231,10 +231,10 @@ impl Session {
     fn build(environment: &Environment, model: &Model, directory: Option<&Path>, interrupt: Interrupt) -> Result<Self> {
         let failed = failed("build the model");
         let mut options = options(environment).map_err(&failed)?;
+        let (graph, is_aligned) = assemble(model, interrupt)?;
         if let Some(directory) = directory {
-            options = compiling(options, directory).map_err(&failed)?;
+            options = compiling(options, directory, is_aligned).map_err(&failed)?;
         }
-        let graph = assemble(model, interrupt)?;
         let mut editor = Opset::new(graph::ONNX_DOMAIN, graph::ONNX_OPSET)
             .and_then(|onnx| OrtModel::new([onnx, Opset::new(graph::MICROSOFT_DOMAIN, 1)?]))
             .map_err(&failed)?;
@@ -330,18 +330,30 @@ fn options(environment: &Environment) -> ort::Result<SessionBuilder> {
     Ok(SessionBuilder::new(environment)?.with_intra_threads(1)?.with_inter_threads(1)?)
 }
 
-/// Has the session that is being built written to `directory`, with the weights packed for this CPU.
-fn compiling(options: SessionBuilder, directory: &Path) -> ort::Result<SessionBuilder> {
+/// Weights of so many bytes and more stand in a file of their own, which is mapped.
+const MAPPED_BYTES: usize = 1024;
+
+/// The runtime's kernels read packed weights in parts of so many bytes, which have to begin at a multiple of it.
+const ALIGNMENT: usize = 64;
+
+/// Has the session that is being built written to `directory`, with the weights packed for this CPU if they are aligned.
+fn compiling(options: SessionBuilder, directory: &Path, is_aligned: bool) -> ort::Result<SessionBuilder> {
     Ok(options
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_optimized_model_path(directory.join(compiled::GRAPH))?
         .with_config_entry("session.optimized_model_external_initializers_file_name", compiled::WEIGHTS)?
-        .with_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", "1024")?
-        .with_config_entry("session.save_external_prepacked_constant_initializers", "1")?)
+        .with_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", MAPPED_BYTES.to_string())?
+        // Otherwise each session packs them for itself, into memory of its own.
+        .with_config_entry(
+            "session.save_external_prepacked_constant_initializers",
+            if is_aligned { "1" } else { "0" },
+        )?)
 }
 
-/// The graph of `model` in the runtime's terms, weights included.
-fn assemble(model: &Model, interrupt: Interrupt) -> Result<Graph> {
+/// The graph of `model` in the runtime's terms, weights included; and whether all that are mapped are aligned there. The
+/// runtime puts them one behind the other, so they are if their sizes are multiples. Those of a model with a width that
+/// is no multiple of 16 are not: to run it with packed weights ended the process.
+fn assemble(model: &Model, interrupt: Interrupt) -> Result<(Graph, bool)> {
     let failed = failed("build the model");
     let mut graph = Graph::new().map_err(&failed)?;
     let outlet = |name: &str, ty, width: i64, symbols: [&str; 2]| {
@@ -356,8 +368,11 @@ fn assemble(model: &Model, interrupt: Interrupt) -> Result<Graph> {
             graph.set_outputs([outlet(graph::EMBEDDING, TensorElementType::Float32, dimensions, ["texts", ""])])
         })
         .map_err(&failed)?;
+    let mut is_aligned = true;
     let mut add = |(name, values): Initializer| -> Result<()> {
         interrupt.check()?;
+        let bytes = values.len() * size_of::<f32>();
+        is_aligned &= bytes < MAPPED_BYTES || bytes.is_multiple_of(ALIGNMENT);
         let shape = values.shape().iter().map(|&n| n as i64).collect::<Vec<_>>();
         let mut tensor = Tensor::<f32>::new(&Allocator::default(), shape).map_err(&failed)?;
         tensor.extract_array_mut().assign(&values);
@@ -375,7 +390,7 @@ fn assemble(model: &Model, interrupt: Interrupt) -> Result<Graph> {
     for node in graph::nodes(model.config()) {
         graph.add_node(translate(&node).map_err(&failed)?).map_err(&failed)?;
     }
-    Ok(graph)
+    Ok((graph, is_aligned))
 }
 
 fn translate(node: &Node) -> ort::Result<OrtNode> {

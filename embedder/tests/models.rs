@@ -93,7 +93,7 @@ fn texts(name: &str) -> Vec<String> {
         "\u{200b}\u{301} \t\n",
         "İ ﬁ ≠ ﷺ \u{85} \u{2028} \u{3000}",
     ];
-    texts.extend(parts.iter().map(|part| part.repeat(20_000 / part.len())));
+    texts.extend(parts.iter().map(|part| part.repeat(16_000 / part.len())));
     texts.push(parts.concat().repeat(60));
     texts
 }
