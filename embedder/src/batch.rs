@@ -12,7 +12,7 @@ use ndarray::{Array2, s};
 use crate::error::Result;
 use crate::interrupt::{Interrupt, with_signals_blocked};
 use crate::session::Session;
-use crate::{DIMENSIONS, Embedder, Embedding, Tokenizer, Tokens, memory, shortage};
+use crate::{Embedder, Embedding, Tokenizer, Tokens, memory, shortage};
 
 /// Most tokens of one micro-batch. Large enough that the matrix products dominate, small enough
 /// that a cancelled call ends soon and the activations stay in the cache.
@@ -43,6 +43,7 @@ const WINDOW: usize = 4096;
 /// ```
 pub struct Batch<'t> {
     input: Input<'t>,
+    /// Made when the work begins: until then the model is not known, which says how many columns there are.
     vectors: Array2<f32>,
     /// The numbers of the texts that were truncated, in their order.
     truncated: Vec<usize>,
@@ -104,13 +105,13 @@ impl Batch<'static> {
 
 impl<'t> Batch<'t> {
     /// # Errors
-    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory) if there is no memory for so many vectors.
+    /// None so far: the memory for the vectors is asked for when the work begins.
     pub fn new(texts: Vec<&'t str>) -> Result<Self> {
         Self::of(Input::Texts(texts))
     }
 
     fn of(input: Input<'t>) -> Result<Self> {
-        let vectors = memory::zeros(input.len(), DIMENSIONS)?;
+        let vectors = Array2::zeros((input.len(), 0));
         Ok(Self { input, vectors, truncated: Vec::new(), next: 0, window: Vec::new(), queue: Vec::new() })
     }
 
@@ -121,8 +122,13 @@ impl<'t> Batch<'t> {
     /// are do the work. `pause` is asked on the calling thread alone, about every micro-batch: some 100 ms at the most.
     ///
     /// # Errors
-    /// The tokenizer or the runtime failed.
+    /// The tokenizer or the runtime failed; [`Error::OutOfMemory`](crate::Error::OutOfMemory) if there is no memory for so
+    /// many vectors.
     pub fn run(&mut self, embedder: &Embedder, threads: usize, pause: &dyn Fn() -> bool) -> Result<bool> {
+        let dimensions = embedder.model().dimensions();
+        if self.vectors.ncols() != dimensions {
+            self.vectors = memory::zeros(self.input.len(), dimensions)?;
+        }
         let further = Mutex::new(Vec::new());
         let done = self.advance(embedder, threads, &further, pause);
         drop(further);
@@ -161,7 +167,8 @@ impl<'t> Batch<'t> {
         self.truncated.first().map(|&first| Truncated { texts: self.truncated.len(), first })
     }
 
-    /// The vectors, of shape (texts, [`DIMENSIONS`]), in the order of the texts. Zeros where the work is not done.
+    /// The vectors, of shape (texts, dimensions), in the order of the texts. Zeros where the work is not done; without
+    /// columns if it has not begun.
     pub fn into_vectors(self) -> Array2<f32> {
         self.vectors
     }

@@ -56,8 +56,20 @@ impl Chunking {
             return Ok(Some((chunk, text.len())));
         }
         let cut = best_cut(text, start, &places, content);
-        let chunk = Chunk { bytes: start..places[cut].bytes.start, tokens: cut + 2 };
+        let end = places[cut].bytes.start;
+        if end == start {
+            return Self::character(tokenizer, text, start).map(Some);
+        }
+        let chunk = Chunk { bytes: start..end, tokens: cut + 2 };
         Ok(Some((chunk, places[self.resume(&places, cut)].bytes.start)))
+    }
+
+    /// The chunk of a single character that normalisation makes more tokens of than a chunk is to have, as "ﷺ" is four
+    /// words to a tokenizer that applies compatibility decomposition.
+    fn character(tokenizer: &Tokenizer, text: &str, start: usize) -> Result<(Chunk, usize)> {
+        let end = start + text[start..].chars().next().map_or(0, char::len_utf8);
+        let tokens = tokenizer.count(&text[start..end]).sum::<Result<usize>>()?;
+        Ok((Chunk { bytes: start..end, tokens }, end))
     }
 
     /// Which token the next chunk begins with: at most `overlap` tokens before `cut`, where a word begins.
@@ -90,11 +102,11 @@ fn sentences(text: &str, start: usize, places: &[Place], most: usize) -> Vec<boo
     let mut begins = vec![false; most + 1];
     let mut token = 0;
     for (at, _) in text[start..places[most].bytes.end].split_sentence_bound_indices() {
-        while token < most && places[token].bytes.start < start + at {
+        while token < most && places[token].word < start + at {
             token += 1;
         }
         let before = token.checked_sub(1).map_or(start, |before| places[before].bytes.end);
-        begins[token] |= (before..=places[token].bytes.start).contains(&(start + at));
+        begins[token] |= (before..=places[token].word).contains(&(start + at));
     }
     begins
 }

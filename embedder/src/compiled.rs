@@ -6,7 +6,8 @@
 //! is compared each time, because mapping a file that is shorter than expected would kill the process.
 //!
 //! Whoever uses a compiled model holds a shared lock on a file in its directory. Processes forked from it hold it with
-//! it. Who builds another model removes those that nobody uses, and no others.
+//! it. Compiled models of several models lie side by side. Who builds one removes what is left of the same model, for
+//! another runtime or CPU, as far as nobody uses it; [`remove_unused`] removes all that nobody uses.
 
 use std::fs::{self, DirBuilder, File, Metadata, TryLockError};
 use std::io::{self, Read, Write};
@@ -27,11 +28,15 @@ pub const WEIGHTS: &str = "model.bin";
 const MANIFEST: &str = "manifest.json";
 /// The file that the users of a compiled model have locked. What version 0.1.0 made has none.
 const LEASE: &str = "in-use";
+/// The file that is locked while a model is built or models are removed.
+const LOCK: &str = "lock";
 /// The directory of a model that is being built.
 const UNFINISHED: &str = "unfinished";
 
 /// What a compiled model depends on. Its digest is part of the directory's name.
 pub struct Key<'k> {
+    /// What the names of the model's directories begin with, and those of no other model's.
+    pub label: &'k str,
     /// The model's [`fingerprint`](model::Model::fingerprint).
     pub model: &'k str,
     pub runtime_version: &'k str,
@@ -43,7 +48,13 @@ impl Key<'_> {
         // The crate's version stands for the code that writes the graph, the lease for a directory that has one.
         let parts = [self.model, self.runtime_version, self.cpu, env!("CARGO_PKG_VERSION"), LEASE];
         let digest = model::sha256(parts.join("\n").as_bytes());
-        cache.join(format!("all-MiniLM-L6-v2-{}-{}", self.runtime_version, &digest[..16]))
+        cache.join(format!("{}-{}-{}", self.label, self.runtime_version, &digest[..16]))
+    }
+
+    /// Whether a compiled model in `directory` is of this model, be it for another runtime, CPU or version.
+    fn is_of_this_model(&self, directory: &Path) -> bool {
+        let name = directory.file_name().and_then(|name| name.to_str());
+        name.and_then(|name| name.strip_prefix(self.label)).is_some_and(|rest| rest.starts_with('-'))
     }
 }
 
@@ -102,16 +113,16 @@ pub fn obtain(
     if let Some(found) = Leased::find(&directory, interrupt)? {
         if alone {
             // What is left of an upgrade takes some disk space, and is worth no failure.
-            let _ = lock(&cache.join("lock"), interrupt).and_then(|_lock| remove_unused(cache, alone));
+            let _ = lock(&cache.join(LOCK), interrupt).and_then(|_lock| remove_older(cache, key, alone));
         }
         return Ok(found);
     }
     create_private(cache)?;
-    let _lock = lock(&cache.join("lock"), interrupt)?;
+    let _lock = lock(&cache.join(LOCK), interrupt)?;
     if let Some(found) = Leased::find(&directory, interrupt)? {
         return Ok(found);
     }
-    remove_unused(cache, alone)?;
+    remove_older(cache, key, alone)?;
     if directory.exists() {
         // What is damaged is of no use to those who have it leased either. They keep what they have mapped.
         fs::remove_dir_all(&directory).map_err(|e| Error::io("remove", &directory, e))?;
@@ -150,22 +161,45 @@ fn create_private(directory: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|e| Error::io("create", directory, e))
 }
 
-/// Removes what nobody uses: of a killed build, of an earlier version, of another CPU. To be called under the lock.
-fn remove_unused(cache: &Path, alone: bool) -> Result<()> {
+/// Removes the compiled models that nobody uses, of whatever model, and what killed builds left. Gives the directories
+/// that were removed.
+///
+/// What version 0.1.0 made is left, since nobody can see who uses it.
+///
+/// # Errors
+/// `cache` cannot be read, locked or written. That it does not exist is none: then there is nothing to remove.
+pub fn remove_unused(cache: &Path) -> Result<Vec<PathBuf>> {
+    if !cache.exists() {
+        return Ok(Vec::new());
+    }
+    let _lock = lock(&cache.join(LOCK), Interrupt::NEVER)?;
+    remove(cache, false, |_| true)
+}
+
+/// Removes what nobody uses of what a new build of `key` replaces. To be called under the lock.
+fn remove_older(cache: &Path, key: &Key, alone: bool) -> Result<Vec<PathBuf>> {
+    remove(cache, alone, |directory| key.is_of_this_model(directory))
+}
+
+/// Removes compiled models that nobody uses and `is_meant` accepts, and what a killed build left; those of version 0.1.0
+/// if this process is `alone`. To be called under the lock.
+fn remove(cache: &Path, alone: bool, is_meant: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
+    let mut removed = Vec::new();
     for entry in fs::read_dir(cache).map_err(|e| Error::io("read", cache, e))? {
         let path = entry.map_err(|e| Error::io("read", cache, e))?.path();
         // Locked until it is removed, so that nobody begins to use it meanwhile.
         let lease = File::options().read(true).write(true).open(path.join(LEASE));
         let unused = match &lease {
-            Ok(lease) => lease.try_lock().is_ok(),
+            Ok(lease) => (path.ends_with(UNFINISHED) || is_meant(&path)) && lease.try_lock().is_ok(),
             // A build has the lock. Otherwise it is from version 0.1.0, whose processes cannot be seen to use it.
             Err(_) => alone || path.ends_with(UNFINISHED),
         };
         if path.is_dir() && unused {
             fs::remove_dir_all(&path).map_err(|e| Error::io("remove", &path, e))?;
+            removed.push(path);
         }
     }
-    Ok(())
+    Ok(removed)
 }
 
 /// Flushes a file or directory to disk. Also where a full disk shows up at the latest.
@@ -322,7 +356,7 @@ mod tests {
 
     use super::*;
 
-    const KEY: Key = Key { model: "m", runtime_version: "1", cpu: "c" };
+    const KEY: Key = Key { label: "m", model: "m", runtime_version: "1", cpu: "c" };
 
     fn write(directory: &Path) -> Result<()> {
         for name in [GRAPH, WEIGHTS] {
@@ -417,14 +451,35 @@ mod tests {
     }
 
     #[test]
-    fn another_runtime_cpu_or_model_replaces_it() {
+    fn another_runtime_or_cpu_replaces_it() {
         let cache = tempfile::tempdir().unwrap();
-        let keys =
-            [KEY, Key { model: "other", ..KEY }, Key { runtime_version: "other", ..KEY }, Key { cpu: "other", ..KEY }];
+        let keys = [KEY, Key { runtime_version: "other", ..KEY }, Key { cpu: "other", ..KEY }];
         for key in keys {
             assert_eq!(obtain_counting(cache.path(), &key).1, 1);
             assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 2);
         }
+    }
+
+    #[test]
+    fn another_model_lies_beside_it_until_unused_ones_are_removed() {
+        let cache = tempfile::tempdir().unwrap();
+        // One's label begins with the other's.
+        let other = Key { label: "m2", model: "m2", ..KEY };
+        let (first, _) = obtain_leased(cache.path(), &KEY, true);
+        let (second, _) = obtain_counting(cache.path(), &other);
+        assert_eq!(obtain_counting(cache.path(), &Key { cpu: "other", ..other }).1, 1);
+        assert!(first.directory.exists() && !second.exists());
+        let (second, _) = obtain_counting(cache.path(), &other);
+        fs::create_dir(cache.path().join(UNFINISHED)).unwrap();
+        fs::create_dir(cache.path().join("of somebody else's")).unwrap();
+        let removed: std::collections::BTreeSet<_> = remove_unused(cache.path()).unwrap().into_iter().collect();
+        assert_eq!(removed, [second, cache.path().join(UNFINISHED)].into());
+        assert_eq!(obtain_leased(cache.path(), &KEY, false).1, 0);
+        let directory = first.directory.clone();
+        drop(first);
+        assert_eq!(remove_unused(cache.path()).unwrap(), [directory]);
+        assert_eq!(remove_unused(cache.path()).unwrap(), [] as [PathBuf; 0]);
+        assert_eq!(remove_unused(&cache.path().join("none")).unwrap(), [] as [PathBuf; 0]);
     }
 
     #[test]

@@ -22,7 +22,9 @@ pub enum Error {
     /// A file of the model cannot be understood.
     Malformed { path: PathBuf, reason: String },
     /// A file of the model asks for something this crate does not do.
-    Unsupported { path: PathBuf, field: &'static str, found: String, supported: String },
+    Unsupported { path: PathBuf, field: String, found: String, supported: String },
+    /// The model has no prompt of this name; those that it has, sorted.
+    UnknownPrompt { name: String, known: Vec<String> },
     /// The runtime library refused a request.
     Runtime { action: &'static str, reason: String },
     /// The tokenizer refused a text.
@@ -58,6 +60,11 @@ impl Error {
             Self::Unsupported { field, found, supported, .. } => {
                 Some(format!("\"{field}\" is {found}; supported is {supported}."))
             }
+            Self::UnknownPrompt { known, .. } if known.is_empty() => Some("The model has no prompts.".into()),
+            Self::UnknownPrompt { known, .. } => {
+                let names: Vec<String> = known.iter().map(|name| format!("\"{name}\"")).collect();
+                Some(format!("The model's prompts are {}.", names.join(", ")))
+            }
             Self::WrongVector { deviation } => Some(format!("A component of a known vector is off by {deviation:e}.")),
             Self::OutOfMemory { bytes } => bytes.map(|bytes| format!("Failed on request of size {bytes}.")),
             Self::Argument { min, max, .. } => Some(format!("It must be between {min} and {max}.")),
@@ -77,7 +84,7 @@ impl Error {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some("Grant the operating system user that runs this process access to it.".into())
             }
-            Self::Unsupported { .. } => Some("Use the files of all-MiniLM-L6-v2.".into()),
+            Self::Unsupported { .. } => Some("Use a model whose files are supported, such as all-MiniLM-L6-v2.".into()),
             _ => None,
         }
     }
@@ -109,6 +116,7 @@ impl fmt::Display for Error {
             Self::Unsupported { path, field, .. } => {
                 write!(f, "unsupported value of field \"{field}\" in file \"{}\"", path.display())
             }
+            Self::UnknownPrompt { name, .. } => write!(f, "prompt \"{name}\" does not exist"),
             Self::Runtime { action, .. } => write!(f, "could not {action} with ONNX Runtime"),
             Self::Tokenizer { .. } => write!(f, "could not tokenize the text"),
             Self::WrongVector { .. } => write!(f, "compiled model gives a wrong vector"),

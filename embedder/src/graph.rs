@@ -1,8 +1,14 @@
-//! `model.safetensors` and `config.json` to the fused graph, described without ONNX Runtime.
+//! The weights and the configuration of a model to the fused graph, described without ONNX Runtime.
 //!
 //! The graph takes token ids and an attention mask, both int32 of shape (texts, tokens), and gives float32 vectors
-//! of shape (texts, [`DIMENSIONS`](crate::DIMENSIONS)): a BERT encoder, mean pooling over the mask, L2 normalisation.
+//! of shape (texts, dimensions): an encoder, pooling, and the modules after it.
 //! It is written with ONNX Runtime's own fused operators, so no optimiser has to find them.
+//!
+//! What the encoders differ in stands in a file for each: the names of their tensors, and how positions are counted.
+
+mod bert;
+mod distilbert;
+mod roberta;
 
 use std::path::Path;
 
@@ -10,7 +16,7 @@ use ndarray::{Array, Array1, Array2, ArrayD, Axis, IxDyn, concatenate};
 use safetensors::{Dtype, SafeTensors};
 
 use crate::error::{Error, Result};
-use crate::model::Config;
+use crate::model::{Architecture, Config, Dense, Pooling, Step};
 
 pub const INPUT_IDS: &str = "input_ids";
 pub const ATTENTION_MASK: &str = "attention_mask";
@@ -38,19 +44,47 @@ pub struct Node {
 #[derive(Debug, PartialEq)]
 pub enum Attribute {
     Int(i64),
+    Ints(&'static [i64]),
     String(&'static str),
     Float(f32),
+}
+
+/// What an architecture calls its tensors. Those of the embeddings have the same names in all.
+struct Names {
+    /// What stands before all names in some files: those of a model with a head that is left out.
+    prefix: &'static str,
+    layer: &'static str,
+    qkv: [&'static str; 3],
+    projection: &'static str,
+    projection_norm: &'static str,
+    intermediate: &'static str,
+    output: &'static str,
+    output_norm: &'static str,
+}
+
+impl Names {
+    fn of(architecture: Architecture) -> Self {
+        match architecture {
+            Architecture::Bert => bert::NAMES,
+            Architecture::Roberta => roberta::NAMES,
+            Architecture::DistilBert => distilbert::NAMES,
+        }
+    }
 }
 
 /// The operations of `config`, in the order in which they run.
 pub fn nodes(config: &Config) -> Vec<Node> {
     let mut graph = Builder { epsilon: config.epsilon, heads: config.heads as i64, nodes: Vec::new() };
-    graph.embeddings();
+    let positions = match config.architecture {
+        Architecture::Roberta => Some(roberta::positions(&mut graph, config.padding)),
+        Architecture::Bert | Architecture::DistilBert => None,
+    };
+    graph.embeddings(positions);
     let mut hidden = "embeddings".to_owned();
     for layer in 0..config.layers {
         hidden = graph.layer(layer, &hidden);
     }
-    graph.pooling(&hidden);
+    graph.pooling(config, &hidden);
     graph.nodes
 }
 
@@ -72,24 +106,27 @@ impl Builder {
         self.nodes.push(Node { operator, domain, inputs: owned(inputs), outputs: owned(outputs), attributes });
     }
 
-    /// Sums word and position embeddings, normalises, and counts the mask.
-    fn embeddings(&mut self) {
+    fn constant(&mut self, name: &str, value: Attribute) {
+        let kind = if matches!(value, Attribute::Ints(_)) { "value_ints" } else { "value_int" };
+        self.add((ONNX_DOMAIN, "Constant"), &[], &[name], vec![(kind, value)]);
+    }
+
+    /// Sums word and position embeddings, normalises, and counts the mask. Without `positions` they are 0, 1, 2 …
+    fn embeddings(&mut self, positions: Option<&str>) {
         let epsilon = vec![("epsilon", Attribute::Float(self.epsilon))];
-        self.add(
-            (MICROSOFT_DOMAIN, "EmbedLayerNormalization"),
-            &[
-                INPUT_IDS,
-                "",
-                "embeddings.word",
-                "embeddings.position",
-                "",
-                "embeddings.gamma",
-                "embeddings.beta",
-                ATTENTION_MASK,
-            ],
-            &["embeddings", "lengths"],
-            epsilon,
-        );
+        let mut inputs = vec![
+            INPUT_IDS,
+            "",
+            "embeddings.word",
+            "embeddings.position",
+            "",
+            "embeddings.gamma",
+            "embeddings.beta",
+            ATTENTION_MASK,
+        ];
+        inputs.extend(positions);
+        let outputs = ["embeddings", "lengths"];
+        self.add((MICROSOFT_DOMAIN, "EmbedLayerNormalization"), &inputs, &outputs, epsilon);
     }
 
     /// One encoder layer; returns the name of its output.
@@ -125,22 +162,86 @@ impl Builder {
         part("normalized")
     }
 
-    /// The sum of the hidden states over the mask, made unit length. Mean and sum differ only in length.
-    fn pooling(&mut self, hidden: &str) {
+    /// The vector of a text from its hidden states, and the modules after it.
+    fn pooling(&mut self, config: &Config, hidden: &str) {
+        let is_normalized = config.steps.first() == Some(&Step::Normalize);
+        let name = |step: usize| match step == config.steps.len() {
+            true => EMBEDDING.to_owned(),
+            false => format!("module.{step}"),
+        };
+        let mut vector = match config.pooling {
+            // Mean and sum differ only in length.
+            Pooling::Mean if is_normalized => self.sum(hidden),
+            Pooling::Mean => self.mean(hidden, name(0)),
+            Pooling::Cls => self.first(hidden, name(0)),
+        };
+        let mut dense = 0;
+        for (step, module) in config.steps.iter().enumerate() {
+            vector = match module {
+                Step::Normalize => self.normalize(&vector, name(step + 1)),
+                Step::Dense(layer) => {
+                    dense += 1;
+                    self.dense(dense - 1, layer, &vector, name(step + 1))
+                }
+            };
+        }
+    }
+
+    /// The sum of the hidden states over the mask.
+    fn sum(&mut self, hidden: &str) -> String {
         // 1 is FLOAT in ONNX's enumeration of element types.
         let float = vec![("to", Attribute::Int(1))];
         // b: texts, s: tokens, h: hidden.
         let sum = vec![("equation", Attribute::String("bs,bsh->bh"))];
         self.add((ONNX_DOMAIN, "Cast"), &[ATTENTION_MASK], &["pooling.mask"], float);
         self.add((ONNX_DOMAIN, "Einsum"), &["pooling.mask", hidden], &["pooling.sum"], sum);
-        self.add((ONNX_DOMAIN, "LpNormalization"), &["pooling.sum"], &[EMBEDDING], vec![("p", Attribute::Int(2))]);
+        "pooling.sum".to_owned()
+    }
+
+    fn mean(&mut self, hidden: &str, output: String) -> String {
+        let sum = self.sum(hidden);
+        self.constant("pooling.axes", Attribute::Ints(&[1]));
+        self.add((ONNX_DOMAIN, "ReduceSum"), &["pooling.mask", "pooling.axes"], &["pooling.count"], vec![]);
+        self.add((ONNX_DOMAIN, "Div"), &[&sum, "pooling.count"], &[&output], vec![]);
+        output
+    }
+
+    /// The hidden state of the first token.
+    fn first(&mut self, hidden: &str, output: String) -> String {
+        self.constant("pooling.first", Attribute::Int(0));
+        let tokens = vec![("axis", Attribute::Int(1))];
+        self.add((ONNX_DOMAIN, "Gather"), &[hidden, "pooling.first"], &[&output], tokens);
+        output
+    }
+
+    fn normalize(&mut self, input: &str, output: String) -> String {
+        self.add((ONNX_DOMAIN, "LpNormalization"), &[input], &[&output], vec![("p", Attribute::Int(2))]);
+        output
+    }
+
+    /// The dense layer of this number.
+    fn dense(&mut self, number: usize, layer: &Dense, input: &str, output: String) -> String {
+        let part = |part: &str| format!("dense.{number}.{part}");
+        let (weight, bias) = (part("weight"), part("bias"));
+        let mut operations: Vec<(&'static str, Option<&str>)> = vec![("MatMul", Some(&weight))];
+        operations.extend(layer.bias.then_some(("Add", Some(bias.as_str()))));
+        operations.extend(layer.tanh.then_some(("Tanh", None)));
+        let last = operations.len() - 1;
+        let mut vector = input.to_owned();
+        for (place, (operator, operand)) in operations.into_iter().enumerate() {
+            let next = if place == last { output.clone() } else { part(operator) };
+            let inputs: Vec<&str> = std::iter::once(vector.as_str()).chain(operand).collect();
+            self.add((ONNX_DOMAIN, operator), &inputs, &[&next], vec![]);
+            vector = next;
+        }
+        vector
     }
 }
 
 /// A weight of the graph under its name there.
 pub type Initializer = (String, ArrayD<f32>);
 
-/// The weights of the graph, made from the bytes of `model.safetensors` at `path`, one at a time.
+/// The encoder's weights, made from the bytes of `model.safetensors` at `path`, one at a time.
 ///
 /// # Errors
 /// A tensor that is missing, or not float32 of the shape that `config` asks for.
@@ -149,12 +250,24 @@ pub fn initializers<'w>(
     path: &'w Path,
     bytes: &'w [u8],
 ) -> Result<impl Iterator<Item = Result<Initializer>> + 'w> {
-    let tensors = SafeTensors::deserialize(bytes)
-        .map_err(|e| Error::Malformed { path: path.to_owned(), reason: e.to_string() })?;
-    let weights = Weights { path, tensors, hidden: config.hidden, intermediate: config.intermediate };
-    let parts = recipe(config.layers);
-    let sizes = (config.vocabulary, config.positions);
-    Ok(parts.into_iter().map(move |(name, part)| Ok((name, weights.make(&part, sizes)?))))
+    let names = Names::of(config.architecture);
+    let weights = Weights::read(path, bytes, names.prefix)?;
+    let parts = recipe(config, &names);
+    Ok(parts.into_iter().map(move |(name, part)| Ok((name, weights.make(&part, config)?))))
+}
+
+/// The weights of the dense layer of this number, made from the bytes of its file at `path`.
+///
+/// # Errors
+/// As for [`initializers`].
+pub fn dense_initializers(number: usize, layer: &Dense, path: &Path, bytes: &[u8]) -> Result<Vec<Initializer>> {
+    let weights = Weights::read(path, bytes, "")?;
+    let matrix = weights.matrix("linear.weight", layer.inputs, layer.outputs)?;
+    let mut initializers = vec![(format!("dense.{number}.weight"), matrix)];
+    if layer.bias {
+        initializers.push((format!("dense.{number}.bias"), weights.tensor("linear.bias", &[layer.outputs])?));
+    }
+    Ok(initializers)
 }
 
 /// How a weight of the graph is made from the tensors of the file.
@@ -163,45 +276,41 @@ enum Part {
     /// Position embeddings plus the embedding of token type 0, the only type there is.
     Positions,
     /// A vector as it is: tensor name and length.
-    Vector(String, Width),
+    Vector(String, usize),
     /// A dense layer's matrix, transposed: tensor name, width in, width out.
-    Matrix(String, Width, Width),
-    /// The query, key and value parts of the tensor name's layer, side by side.
-    QkvMatrix(String),
-    QkvVector(String),
+    Matrix(String, usize, usize),
+    /// Query, key and value, side by side: tensor names.
+    QkvMatrix([String; 3]),
+    QkvVector([String; 3]),
 }
 
-#[derive(Clone, Copy)]
-enum Width {
-    Hidden,
-    Intermediate,
-}
-
-fn recipe(layers: usize) -> Vec<(String, Part)> {
-    use Width::{Hidden, Intermediate};
+fn recipe(config: &Config, names: &Names) -> Vec<(String, Part)> {
+    let (hidden, intermediate) = (config.hidden, config.intermediate);
     let norm = "embeddings.LayerNorm";
     let mut parts = vec![
         ("embeddings.word".to_owned(), Part::Words),
         ("embeddings.position".to_owned(), Part::Positions),
-        ("embeddings.gamma".to_owned(), Part::Vector(format!("{norm}.weight"), Hidden)),
-        ("embeddings.beta".to_owned(), Part::Vector(format!("{norm}.bias"), Hidden)),
+        ("embeddings.gamma".to_owned(), Part::Vector(format!("{norm}.weight"), hidden)),
+        ("embeddings.beta".to_owned(), Part::Vector(format!("{norm}.bias"), hidden)),
     ];
-    for layer in 0..layers {
+    for layer in 0..config.layers {
         let to = |part: &str| format!("layer.{layer}.{part}");
-        let from = |part: &str| format!("encoder.layer.{layer}.{part}");
+        let from = |name: &str, kind: &str| format!("{}.{layer}.{name}.{kind}", names.layer);
         parts.extend([
-            (to("qkv.weight"), Part::QkvMatrix(from("attention.self"))),
-            (to("qkv.bias"), Part::QkvVector(from("attention.self"))),
-            (to("intermediate.weight"), Part::Matrix(from("intermediate.dense.weight"), Hidden, Intermediate)),
-            (to("intermediate.bias"), Part::Vector(from("intermediate.dense.bias"), Intermediate)),
+            (to("qkv.weight"), Part::QkvMatrix(names.qkv.map(|name| from(name, "weight")))),
+            (to("qkv.bias"), Part::QkvVector(names.qkv.map(|name| from(name, "bias")))),
+            (to("intermediate.weight"), Part::Matrix(from(names.intermediate, "weight"), hidden, intermediate)),
+            (to("intermediate.bias"), Part::Vector(from(names.intermediate, "bias"), intermediate)),
         ]);
-        for (name, block, width) in [("projection", "attention.output", Hidden), ("output", "output", Intermediate)] {
-            let from = |part: &str| from(&format!("{block}.{part}"));
+        for (name, dense, norm, width) in [
+            ("projection", names.projection, names.projection_norm, hidden),
+            ("output", names.output, names.output_norm, intermediate),
+        ] {
             parts.extend([
-                (to(&format!("{name}.weight")), Part::Matrix(from("dense.weight"), width, Hidden)),
-                (to(&format!("{name}.bias")), Part::Vector(from("dense.bias"), Hidden)),
-                (to(&format!("{name}.gamma")), Part::Vector(from("LayerNorm.weight"), Hidden)),
-                (to(&format!("{name}.beta")), Part::Vector(from("LayerNorm.bias"), Hidden)),
+                (to(&format!("{name}.weight")), Part::Matrix(from(dense, "weight"), width, hidden)),
+                (to(&format!("{name}.bias")), Part::Vector(from(dense, "bias"), hidden)),
+                (to(&format!("{name}.gamma")), Part::Vector(from(norm, "weight"), hidden)),
+                (to(&format!("{name}.beta")), Part::Vector(from(norm, "bias"), hidden)),
             ]);
         }
     }
@@ -212,48 +321,62 @@ fn recipe(layers: usize) -> Vec<(String, Part)> {
 struct Weights<'w> {
     path: &'w Path,
     tensors: SafeTensors<'w>,
-    hidden: usize,
-    intermediate: usize,
+    /// What stands before all names.
+    prefix: &'static str,
 }
 
-impl Weights<'_> {
-    fn make(&self, part: &Part, (vocabulary, positions): (usize, usize)) -> Result<ArrayD<f32>> {
-        const QKV: [&str; 3] = ["query", "key", "value"];
-        let hidden = self.hidden;
+const WORDS: &str = "embeddings.word_embeddings.weight";
+
+impl<'w> Weights<'w> {
+    /// Reads a file in which `prefix` may stand before all names.
+    fn read(path: &'w Path, bytes: &'w [u8], prefix: &'static str) -> Result<Self> {
+        let tensors = SafeTensors::deserialize(bytes)
+            .map_err(|e| Error::Malformed { path: path.to_owned(), reason: e.to_string() })?;
+        let has_prefix = tensors.tensor(&format!("{prefix}{WORDS}")).is_ok();
+        Ok(Self { path, tensors, prefix: if has_prefix { prefix } else { "" } })
+    }
+
+    fn make(&self, part: &Part, config: &Config) -> Result<ArrayD<f32>> {
+        let hidden = config.hidden;
         Ok(match part {
-            Part::Words => self.tensor("embeddings.word_embeddings.weight", &[vocabulary, hidden])?,
-            Part::Positions => {
-                let position = self.tensor("embeddings.position_embeddings.weight", &[positions, hidden])?;
-                let types = self.tensor("embeddings.token_type_embeddings.weight", &[2, hidden])?;
-                position + types.index_axis(Axis(0), 0)
-            }
-            Part::Vector(name, width) => self.tensor(name, &[self.width(*width)])?,
-            Part::Matrix(name, width_in, width_out) => {
-                let matrix = self.tensor(name, &[self.width(*width_out), self.width(*width_in)])?;
-                matrix.reversed_axes().as_standard_layout().into_owned()
-            }
-            Part::QkvMatrix(name) => {
-                let parts: Vec<Array2<f32>> =
-                    self.each(QKV.map(|p| format!("{name}.{p}.weight")), &[hidden, hidden])?;
+            Part::Words => self.tensor(WORDS, &[config.vocabulary, hidden])?,
+            Part::Positions => self.positions(config)?,
+            Part::Vector(name, width) => self.tensor(name, &[*width])?,
+            Part::Matrix(name, width_in, width_out) => self.matrix(name, *width_in, *width_out)?,
+            Part::QkvMatrix(names) => {
+                let parts: Vec<Array2<f32>> = self.each(names, &[hidden, hidden])?;
                 // Side by side after transposing is one below the other before.
                 let stacked = concatenate![Axis(0), parts[0], parts[1], parts[2]];
                 stacked.reversed_axes().as_standard_layout().into_owned().into_dyn()
             }
-            Part::QkvVector(name) => {
-                let parts: Vec<Array1<f32>> = self.each(QKV.map(|p| format!("{name}.{p}.bias")), &[hidden])?;
+            Part::QkvVector(names) => {
+                let parts: Vec<Array1<f32>> = self.each(names, &[hidden])?;
                 concatenate![Axis(0), parts[0], parts[1], parts[2]].into_dyn()
             }
         })
     }
 
-    fn width(&self, width: Width) -> usize {
-        match width {
-            Width::Hidden => self.hidden,
-            Width::Intermediate => self.intermediate,
+    fn positions(&self, config: &Config) -> Result<ArrayD<f32>> {
+        let shape = [config.positions, config.hidden];
+        let mut positions = self.tensor("embeddings.position_embeddings.weight", &shape)?;
+        if config.token_types > 0 {
+            let shape = [config.token_types, config.hidden];
+            let types = self.tensor("embeddings.token_type_embeddings.weight", &shape)?;
+            positions = positions + types.index_axis(Axis(0), 0);
         }
+        if config.architecture == Architecture::Roberta {
+            // Its positions are counted from the padding token's.
+            positions = positions.slice_axis(Axis(0), (config.padding..).into()).to_owned();
+        }
+        Ok(positions)
     }
 
-    fn each<D: ndarray::Dimension>(&self, names: [String; 3], shape: &[usize]) -> Result<Vec<Array<f32, D>>> {
+    fn matrix(&self, name: &str, width_in: usize, width_out: usize) -> Result<ArrayD<f32>> {
+        let matrix = self.tensor(name, &[width_out, width_in])?;
+        Ok(matrix.reversed_axes().as_standard_layout().into_owned())
+    }
+
+    fn each<D: ndarray::Dimension>(&self, names: &[String; 3], shape: &[usize]) -> Result<Vec<Array<f32, D>>> {
         let typed = |name: &String| {
             self.tensor(name, shape)?.into_dimensionality().map_err(|e| self.malformed(name, &e.to_string()))
         };
@@ -261,6 +384,7 @@ impl Weights<'_> {
     }
 
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<ArrayD<f32>> {
+        let name = &format!("{}{name}", self.prefix);
         let view = self.tensors.tensor(name).map_err(|e| self.malformed(name, &e.to_string()))?;
         if view.dtype() != Dtype::F32 || view.shape() != shape {
             let found = format!("is {:?} of shape {:?}, expected F32 of shape {shape:?}", view.dtype(), view.shape());
@@ -285,14 +409,22 @@ mod tests {
     use super::*;
 
     const SMALL: Config = Config {
+        architecture: Architecture::Bert,
+        model_type: String::new(),
         layers: 1,
         heads: 2,
         hidden: 4,
         intermediate: 6,
         vocabulary: 5,
         positions: 3,
+        token_types: 2,
+        padding: 0,
         epsilon: 1e-12,
         max_tokens: 3,
+        lower_case: false,
+        pooling: Pooling::Mean,
+        steps: Vec::new(),
+        transformer: String::new(),
     };
 
     /// A weights file for `SMALL`, in which the value at place i of a tensor is i.

@@ -1,7 +1,9 @@
-//! Sentence embeddings with all-MiniLM-L6-v2 on ONNX Runtime: text in, vectors out.
+//! Sentence embeddings on ONNX Runtime: text in, vectors out.
 //!
-//! The vectors are those of sentence-transformers with the same files: 384 float32 components of unit length, each
-//! within 1e-5 of the reference. A text of more than 256 tokens is represented by its first 256.
+//! The model is all-MiniLM-L6-v2, or any other in a directory in the layout of sentence-transformers whose files are
+//! supported. The vectors are those of sentence-transformers with the same files: float32 components, each within 1e-5
+//! of the reference; for all-MiniLM-L6-v2 384 of them, of unit length. A text of more tokens than the model reads, 256
+//! for all-MiniLM-L6-v2, is represented by its first ones.
 //!
 //! ```
 //! use embedder::{Embedder, Options};
@@ -44,17 +46,17 @@ use ndarray::{Array1, Array2, ArrayView2};
 
 pub use batch::{Batch, Truncated};
 pub use chunk::{Chunk, Chunking, MIN_TOKENS};
+pub use compiled::remove_unused as remove_unused_compiled;
 pub use error::{Error, Result};
-pub use model::{NAME as MODEL_NAME, WEIGHTS_SHA256};
+pub use model::{Checksums, Files, Model, NAME as MODEL_NAME, WEIGHTS_SHA256};
 pub use session::{RUNTIME_VERSION, Session};
 pub use shortage::{Allocator, refuse_without_reserve, use_up_reserve};
 pub use tokenizer::{Tokenizer, Tokens};
 
 use crate::interrupt::Interrupt;
-use crate::model::Model;
 use crate::session::Source;
 
-/// Components of a vector.
+/// Components of a vector of all-MiniLM-L6-v2.
 pub const DIMENSIONS: usize = 384;
 
 /// The file of the library that this code is part of; empty for a program, and where that cannot be seen.
@@ -67,11 +69,13 @@ pub fn own_library() -> PathBuf {
 pub struct Options {
     /// Directory of the model, in the layout of sentence-transformers.
     pub model: PathBuf,
+    /// Which files it has to hold.
+    pub files: Files,
     /// The ONNX Runtime library, version [`RUNTIME_VERSION`].
     pub runtime: PathBuf,
-    /// Directory for the compiled model, made if it does not exist. It belongs to the embedder: other directories in
-    /// it are removed, except for compiled models that living processes use. Without one, or where it cannot be
-    /// written, a session costs 117 MB and a second.
+    /// Directory for compiled models, made if it does not exist. It belongs to the embedder: compiled models of the
+    /// same model for another runtime or CPU are removed, except for those that living processes use. Without one, or
+    /// where it cannot be written, a session costs 117 MB and a second; more for a larger model.
     pub cache: Option<PathBuf>,
     /// Whether this is the first process of a server, and others are forked from it. What is opened is then made
     /// cheap to inherit; and since no other process uses the cache, models that version 0.1.0 compiled are removed,
@@ -81,7 +85,12 @@ pub struct Options {
 
 impl Options {
     pub fn new(model: impl Into<PathBuf>, runtime: impl Into<PathBuf>) -> Self {
-        Self { model: model.into(), runtime: runtime.into(), cache: None, preload: false }
+        Self { model: model.into(), files: Files::MiniLm, runtime: runtime.into(), cache: None, preload: false }
+    }
+
+    /// The same for a model of these files.
+    pub fn with_files(self, files: Files) -> Self {
+        Self { files, ..self }
     }
 
     /// The same with a directory for the compiled model.
@@ -95,10 +104,13 @@ impl Options {
     }
 }
 
+/// The text for which a compiled model has to give the vector that the model gives.
+const KNOWN_TEXT: &str = "A compiled model gives the same vectors: à la lettre, 一字不差, слово в слово.";
+
 /// A text's vector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Embedding {
-    /// [`DIMENSIONS`] components of unit length.
+    /// [`Model::dimensions`] components; of unit length, if the model normalises them.
     pub vector: Array1<f32>,
     /// Whether only the first part of the text is in the vector.
     pub truncated: bool,
@@ -140,9 +152,10 @@ impl Embedder {
         if options.preload {
             memory::begin_to_be_inherited();
         }
-        let model = Model::open(&options.model)?;
+        let model = Model::open(&options.model, &options.files)?;
         let tokenizer = Tokenizer::open(&model)?;
-        let (source, warning) = Source::open(options, model, interrupt)?;
+        let known = tokenizer.encode(KNOWN_TEXT)?.ids;
+        let (source, warning) = Source::open(options, model, known, interrupt)?;
         let session = Mutex::new(source.session(interrupt)?);
         if options.preload {
             memory::make_cheap_to_inherit();
@@ -158,6 +171,10 @@ impl Embedder {
     /// Directory of the compiled model, if one is used.
     pub fn compiled(&self) -> Option<&Path> {
         self.source.compiled()
+    }
+
+    pub fn model(&self) -> &Model {
+        self.source.model()
     }
 
     pub fn tokenizer(&self) -> &Tokenizer {
@@ -177,7 +194,7 @@ impl Embedder {
         Ok(Embedding { vector: vectors.row(0).to_owned(), truncated: tokens.truncated })
     }
 
-    /// The vectors of many texts, of shape (texts, [`DIMENSIONS`]), in their order. [`Batch`] does the same with
+    /// The vectors of many texts, of shape (texts, dimensions), in their order. [`Batch`] does the same with
     /// pauses.
     ///
     /// # Errors

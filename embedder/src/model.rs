@@ -1,132 +1,284 @@
 //! A model directory: its files, their SHA-256 and its configuration.
 //!
-//! The directory is in the layout of sentence-transformers. All files are pinned by their SHA-256: a flipped byte
-//! in the weights mostly still loads and gives wrong vectors, and a changed limit or pooling mode always does.
+//! The directory is in the layout of sentence-transformers. All files that decide a vector are known by their SHA-256: a
+//! flipped byte in the weights mostly still loads and gives wrong vectors, and a changed limit or pooling mode always
+//! does.
 
+mod config;
+mod json;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::error::{Error, Result};
+pub(crate) use config::{Architecture, Config, Dense, Pooling, Step};
 
-/// The only model whose files are accepted.
+use crate::error::{Error, Result};
+use config::{Prompts, join};
+
+/// The model whose files are known to this crate.
 pub const NAME: &str = "sentence-transformers/all-MiniLM-L6-v2";
 
-/// SHA-256 of `model.safetensors`, the weights.
+/// SHA-256 of `model.safetensors`, the weights of all-MiniLM-L6-v2.
 pub const WEIGHTS_SHA256: &str = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db";
 
 const WEIGHTS: &str = "model.safetensors";
+/// What weights were saved in before; reading it would run code from it.
+const OLD_WEIGHTS: &str = "pytorch_model.bin";
 const TOKENIZER: &str = "tokenizer.json";
-const CONFIG: &str = "config.json";
-const MODULES: &str = "modules.json";
-const SENTENCE: &str = "sentence_bert_config.json";
 
-/// The files that decide a vector, with the SHA-256 of the official ones. The pooling file is found through
-/// `modules.json`, so it has no name of its own here.
-const CHECKSUMS: [(&str, &str); 6] = [
+/// The files of all-MiniLM-L6-v2 that decide a vector.
+const MINILM: [(&str, &str); 6] = [
     (WEIGHTS, WEIGHTS_SHA256),
     (TOKENIZER, "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"),
-    (CONFIG, "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"),
-    (MODULES, "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf"),
-    (SENTENCE, "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7"),
+    ("config.json", "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"),
+    (config::MODULES, "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf"),
+    ("sentence_bert_config.json", "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7"),
     ("1_Pooling/config.json", "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23"),
 ];
 
+/// Path within the model's directory, with `/` between its parts, to SHA-256 in lower-case hexadecimal.
+pub type Checksums = BTreeMap<String, String>;
+
+/// Which files a model's directory has to hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Files {
+    /// The official ones of all-MiniLM-L6-v2.
+    #[default]
+    MiniLm,
+    /// These and no others decide a vector, as [`Model::checksums`] gave them; anything else is
+    /// [`Error::ChecksumMismatch`].
+    Recorded(Checksums),
+    /// Whatever is there. All files that decide a vector are read and hashed, the weights included.
+    Any,
+}
+
 /// A model directory whose configuration has been read and is supported.
 ///
-/// The small files are checked when the directory is opened, the weights and the tokenizer when they are read.
+/// The small files are checked when the directory is opened, and of others than all-MiniLM-L6-v2 the tokenizer, too; the
+/// weights when they are read.
 #[derive(Debug)]
 pub struct Model {
     directory: PathBuf,
     config: Config,
-}
-
-/// The shape of the transformer and what is done with its output, all read from the model's files.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Config {
-    pub layers: usize,
-    pub heads: usize,
-    /// Width of the hidden state, and so of the vector.
-    pub hidden: usize,
-    /// Width of the feed-forward layer.
-    pub intermediate: usize,
-    pub vocabulary: usize,
-    /// Rows of the position table.
-    pub positions: usize,
-    pub epsilon: f32,
-    /// Most tokens of one text, [CLS] and [SEP] included.
-    pub max_tokens: usize,
+    prompts: Prompts,
+    checksums: Checksums,
 }
 
 impl Model {
     /// Reads and checks the configuration in `directory`.
     ///
     /// # Errors
-    /// A missing or unreadable file, a SHA-256 that is not the official one, a field that is not supported.
-    pub fn open(directory: &Path) -> Result<Self> {
-        let read = |name: &str| read_checked(directory, name);
-        let config = Config::read(directory, &read)?;
-        Ok(Self { directory: directory.to_owned(), config })
+    /// A missing or unreadable file, a file that is not one of `files`, a field that is not supported.
+    pub fn open(directory: &Path, files: &Files) -> Result<Self> {
+        let reader = Reader { directory, files, seen: RefCell::default() };
+        let (config, prompts) = Config::read(directory, &|name| reader.find(name))?;
+        reader.note_tokenizer(&join(&config.transformer, TOKENIZER))?;
+        for name in weights_names(&config) {
+            reader.note_weights(&name)?;
+        }
+        Ok(Self { directory: directory.to_owned(), config, prompts, checksums: reader.seen.into_inner() })
     }
 
-    pub fn config(&self) -> &Config {
+    /// Components of a vector.
+    pub fn dimensions(&self) -> usize {
+        self.config.dimensions()
+    }
+
+    /// Most tokens of one text, the first and the last one included, which stand around those of every text.
+    pub fn max_tokens(&self) -> usize {
+        self.config.max_tokens
+    }
+
+    /// The encoder's family, as `config.json` names it: "bert", "xlm-roberta".
+    pub fn architecture(&self) -> &str {
+        &self.config.model_type
+    }
+
+    /// How a text's tokens become one vector: "mean" or "cls".
+    pub fn pooling(&self) -> &str {
+        match self.config.pooling {
+            Pooling::Mean => "mean",
+            Pooling::Cls => "cls",
+        }
+    }
+
+    /// The texts that the model knows by a name, to stand before a text.
+    pub fn prompts(&self) -> &BTreeMap<String, String> {
+        &self.prompts.texts
+    }
+
+    /// What stands before every text: the prompt of this name; without a name the model's default, or nothing.
+    ///
+    /// # Errors
+    /// [`Error::UnknownPrompt`].
+    pub fn prompt(&self, name: Option<&str>) -> Result<&str> {
+        let Some(name) = name.or(self.prompts.default.as_deref()) else { return Ok("") };
+        let texts = &self.prompts.texts;
+        let unknown = || Error::UnknownPrompt { name: name.to_owned(), known: texts.keys().cloned().collect() };
+        texts.get(name).map(String::as_str).ok_or_else(unknown)
+    }
+
+    /// All files that decide a vector.
+    pub fn checksums(&self) -> &Checksums {
+        &self.checksums
+    }
+
+    /// What the vectors are a function of: the SHA-256 of the list of checksums as `sha256sum` prints it, sorted by
+    /// name.
+    pub fn fingerprint(&self) -> String {
+        let lines: String = self.checksums.iter().map(|(name, sha256)| format!("{sha256}  {name}\n")).collect();
+        sha256(lines.as_bytes())
+    }
+
+    /// What the names of the model's compiled directories begin with, and those of no other model's do.
+    pub(crate) fn label(&self) -> String {
+        match self.is_minilm() {
+            true => "all-MiniLM-L6-v2".to_owned(),
+            false => format!("{}-{}", self.config.model_type, &self.fingerprint()[..16]),
+        }
+    }
+
+    /// Whether all files are those of all-MiniLM-L6-v2.
+    pub(crate) fn is_minilm(&self) -> bool {
+        self.checksums.iter().map(|(name, sha256)| (name.as_str(), sha256.as_str())).eq(BTreeMap::from(MINILM))
+    }
+
+    pub(crate) fn config(&self) -> &Config {
         &self.config
     }
 
     /// The bytes of `tokenizer.json`.
-    pub fn tokenizer(&self) -> Result<Vec<u8>> {
-        read_checked(&self.directory, TOKENIZER)
-    }
-
-    /// The bytes of `model.safetensors`, mapped.
-    #[allow(unsafe_code)]
-    pub fn weights(&self) -> Result<Mmap> {
-        let path = self.directory.join(WEIGHTS);
-        let file = File::open(&path).map_err(|e| Error::io("read", &path, e))?;
-        // SAFETY: the mapping is read only and private to this process. The file is installed by the administrator
-        // and replaced by rename; truncating it in place while it is being read is what no reader can survive.
-        let bytes = unsafe { Mmap::map(&file) }.map_err(|e| Error::io("read", &path, e))?;
-        check(&path, &bytes, WEIGHTS_SHA256)?;
+    pub(crate) fn tokenizer(&self) -> Result<Vec<u8>> {
+        let path = self.tokenizer_path();
+        let bytes = read(&path)?;
+        self.check(&join(&self.config.transformer, TOKENIZER), &path, &bytes)?;
         Ok(bytes)
     }
 
-    /// Where the weights lie.
-    pub fn weights_path(&self) -> PathBuf {
-        self.directory.join(WEIGHTS)
+    pub(crate) fn tokenizer_path(&self) -> PathBuf {
+        self.directory.join(&self.config.transformer).join(TOKENIZER)
     }
 
-    /// A digest over the checksums of all files: what a compiled model is a function of.
-    pub fn fingerprint() -> String {
-        let mut hasher = Sha256::new();
-        for (name, sha256) in CHECKSUMS {
-            hasher.update(name);
-            hasher.update(sha256);
+    /// The file that names the size of the vocabulary.
+    pub(crate) fn config_path(&self) -> PathBuf {
+        self.directory.join(&self.config.transformer).join("config.json")
+    }
+
+    /// Path and mapped bytes of each file of weights: the transformer's, and then those of the dense layers.
+    pub(crate) fn weights(&self) -> impl Iterator<Item = Result<(PathBuf, Mmap)>> {
+        weights_names(&self.config).into_iter().map(|name| {
+            let path = self.directory.join(&name);
+            let bytes = map(&path)?;
+            self.check(&name, &path, &bytes)?;
+            Ok((path, bytes))
+        })
+    }
+
+    fn check(&self, name: &str, path: &Path, bytes: &[u8]) -> Result<()> {
+        match self.checksums.get(name) {
+            Some(expected) => check(path, bytes, expected),
+            None => Ok(()),
         }
-        hex(&hasher.finalize())
     }
 }
 
-fn read_checked(directory: &Path, name: &str) -> Result<Vec<u8>> {
-    let path = directory.join(name);
-    let mut bytes = Vec::new();
-    File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(|e| Error::io("read", &path, e))?;
-    match CHECKSUMS.iter().find(|(known, _)| *known == name) {
-        Some((_, expected)) => check(&path, &bytes, expected)?,
-        None => {
-            return Err(Error::Unsupported {
-                path: directory.join(MODULES),
-                field: "path",
-                found: format!("\"{name}\""),
-                supported: "a module whose checksum is known".into(),
-            });
+/// The files of weights within the model's directory: the transformer's, and then those of the dense layers.
+fn weights_names(config: &Config) -> Vec<String> {
+    let directories =
+        std::iter::once(config.transformer.as_str()).chain(config.dense().map(|dense| dense.path.as_str()));
+    directories.map(|directory| join(directory, WEIGHTS)).collect()
+}
+
+/// Reads the files of a directory, checks them, and notes which there are.
+struct Reader<'d> {
+    directory: &'d Path,
+    files: &'d Files,
+    seen: RefCell<Checksums>,
+}
+
+impl Reader<'_> {
+    /// The bytes of a file; `None` if there is none, and none is known.
+    fn find(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        // What else there is beside the files of all-MiniLM-L6-v2 is not looked at.
+        if *self.files == Files::MiniLm && self.known(name).is_none() {
+            return Ok(None);
+        }
+        let path = self.directory.join(name);
+        match read(&path) {
+            Ok(bytes) => self.note(name, &path, sha256(&bytes)).map(|()| Some(bytes)),
+            Err(Error::FileMissing { .. }) if self.known(name).is_none() => Ok(None),
+            Err(e) => Err(e),
         }
     }
+
+    /// Of all-MiniLM-L6-v2 the tokenizer is checked when it is read, once.
+    fn note_tokenizer(&self, name: &str) -> Result<()> {
+        match (self.files, self.known(name)) {
+            (Files::MiniLm, Some(sha256)) => self.note(name, &self.directory.join(name), sha256.to_owned()),
+            _ => match self.find(name)? {
+                Some(_) => Ok(()),
+                None => Err(Error::FileMissing { path: self.directory.join(name) }),
+            },
+        }
+    }
+
+    /// Weights that are known are checked when they are read.
+    fn note_weights(&self, name: &str) -> Result<()> {
+        let path = self.directory.join(name);
+        if let Some(sha256) = self.known(name) {
+            return self.note(name, &path, sha256.to_owned());
+        }
+        let old = path.with_file_name(OLD_WEIGHTS);
+        if !path.exists() && old.exists() {
+            let (field, found, supported) = ("format".to_owned(), "PyTorch's pickle".to_owned(), WEIGHTS.to_owned());
+            return Err(Error::Unsupported { path: old, field, found, supported });
+        }
+        self.note(name, &path, sha256(&map(&path)?))
+    }
+
+    fn known(&self, name: &str) -> Option<&str> {
+        match self.files {
+            Files::MiniLm => MINILM.iter().find(|(known, _)| *known == name).map(|(_, sha256)| *sha256),
+            Files::Recorded(checksums) => checksums.get(name).map(String::as_str),
+            Files::Any => None,
+        }
+    }
+
+    fn note(&self, name: &str, path: &Path, sha256: String) -> Result<()> {
+        let expected = match self.files {
+            Files::Any => &sha256,
+            _ => self.known(name).unwrap_or("no such file"),
+        };
+        if sha256 != expected {
+            return Err(Error::ChecksumMismatch {
+                path: path.to_owned(),
+                expected: expected.to_owned(),
+                found: sha256,
+            });
+        }
+        self.seen.borrow_mut().insert(name.to_owned(), sha256);
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(|e| Error::io("read", path, e))?;
     Ok(bytes)
+}
+
+#[allow(unsafe_code)]
+fn map(path: &Path) -> Result<Mmap> {
+    // SAFETY: the mapping is read only and private to this process. The file is installed by the administrator
+    // and replaced by rename; truncating it in place while it is being read is what no reader can survive.
+    let mapped: io::Result<Mmap> = File::open(path).and_then(|file| unsafe { Mmap::map(&file) });
+    mapped.map_err(|e| Error::io("read", path, e))
 }
 
 /// Fails unless `bytes`, read from `path`, have the SHA-256 `expected` (lower-case hexadecimal).
@@ -147,171 +299,134 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A JSON file of the model that knows its own path, so that every complaint can name file and field.
-struct Json {
-    path: PathBuf,
-    value: Value,
-}
-
-impl Json {
-    fn read(directory: &Path, name: &str, read: &dyn Fn(&str) -> Result<Vec<u8>>) -> Result<Self> {
-        let path = directory.join(name);
-        let value = serde_json::from_slice(&read(name)?)
-            .map_err(|e| Error::Malformed { path: path.clone(), reason: e.to_string() })?;
-        Ok(Self { path, value })
-    }
-
-    fn get<T: DeserializeOwned>(&self, field: &'static str) -> Result<T> {
-        let value = self.value.get(field).cloned().unwrap_or(Value::Null);
-        serde_json::from_value(value)
-            .map_err(|e| Error::Malformed { path: self.path.clone(), reason: format!("field \"{field}\": {e}") })
-    }
-
-    fn expect(&self, field: &'static str, supported: impl Into<Value>) -> Result<()> {
-        let supported = supported.into();
-        let found = self.value.get(field).cloned().unwrap_or(Value::Null);
-        if found == supported {
-            return Ok(());
-        }
-        Err(self.unsupported(field, &found, supported.to_string()))
-    }
-
-    fn unsupported(&self, field: &'static str, found: &Value, supported: String) -> Error {
-        Error::Unsupported { path: self.path.clone(), field, found: found.to_string(), supported }
-    }
-}
-
-impl Config {
-    fn read(directory: &Path, read: &dyn Fn(&str) -> Result<Vec<u8>>) -> Result<Self> {
-        let pooling = pooling_path(&Json::read(directory, MODULES, read)?)?;
-        let config = Json::read(directory, CONFIG, read)?;
-        let sentence = Json::read(directory, SENTENCE, read)?;
-        let pooling = Json::read(directory, &pooling, read)?;
-
-        config.expect("model_type", "bert")?;
-        config.expect("hidden_act", "gelu")?;
-        config.expect("position_embedding_type", "absolute")?;
-        sentence.expect("do_lower_case", false)?;
-        pooling.expect("pooling_mode_mean_tokens", true)?;
-        for mode in ["pooling_mode_cls_token", "pooling_mode_max_tokens", "pooling_mode_mean_sqrt_len_tokens"] {
-            pooling.expect(mode, false)?;
-        }
-
-        let read = Self {
-            layers: config.get("num_hidden_layers")?,
-            heads: config.get("num_attention_heads")?,
-            hidden: config.get("hidden_size")?,
-            intermediate: config.get("intermediate_size")?,
-            vocabulary: config.get("vocab_size")?,
-            positions: config.get("max_position_embeddings")?,
-            epsilon: config.get("layer_norm_eps")?,
-            max_tokens: sentence.get("max_seq_length")?,
-        };
-        config.expect("hidden_size", crate::DIMENSIONS)?;
-        pooling.expect("word_embedding_dimension", read.hidden)?;
-        if read.heads == 0 || !read.hidden.is_multiple_of(read.heads) {
-            return Err(config.unsupported(
-                "num_attention_heads",
-                &read.heads.into(),
-                format!("a divisor of {}", read.hidden),
-            ));
-        }
-        if !(3..=read.positions).contains(&read.max_tokens) {
-            return Err(sentence.unsupported(
-                "max_seq_length",
-                &read.max_tokens.into(),
-                format!("3 to {}", read.positions),
-            ));
-        }
-        Ok(read)
-    }
-}
-
-/// Checks that the pipeline is transformer, pooling, normalisation, and gives the pooling file's path.
-fn pooling_path(modules: &Json) -> Result<String> {
-    let steps = modules.value.as_array().map(Vec::as_slice).unwrap_or_default();
-    let field = |step: &Value, name| step.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let kinds: Vec<String> =
-        steps.iter().map(|s| field(s, "type").rsplit('.').next().unwrap_or_default().to_owned()).collect();
-    match kinds.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["Transformer", "Pooling", "Normalize"] => Ok(format!("{}/config.json", field(&steps[1], "path"))),
-        _ => Err(modules.unsupported("type", &kinds.into(), "the sequence Transformer, Pooling, Normalize".into())),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
-    /// The official files, small enough to stand here, with one replacement.
-    fn read_with(file: &str, from: &str, to: &str) -> Result<Config> {
-        let read = |name: &str| {
-            let text = match name {
-                CONFIG => {
-                    r#"{"hidden_act": "gelu", "hidden_size": 384, "intermediate_size": 1536,
-                    "layer_norm_eps": 1e-12, "max_position_embeddings": 512, "model_type": "bert",
-                    "num_attention_heads": 12, "num_hidden_layers": 6,
-                    "vocab_size": 30522,
-                    "position_embedding_type": "absolute"}"#
-                }
-                SENTENCE => r#"{"max_seq_length": 256, "do_lower_case": false}"#,
-                MODULES => {
-                    r#"[{"path": "", "type": "sentence_transformers.models.Transformer"},
-                    {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
-                    {"path": "2_Normalize", "type": "sentence_transformers.models.Normalize"}]"#
-                }
-                _ => {
-                    r#"{"word_embedding_dimension": 384, "pooling_mode_cls_token": false,
-                    "pooling_mode_mean_tokens": true, "pooling_mode_max_tokens": false,
-                    "pooling_mode_mean_sqrt_len_tokens": false}"#
-                }
-            };
-            let text = if name == file { text.replace(from, to) } else { text.to_owned() };
-            Ok(text.into_bytes())
-        };
-        Config::read(Path::new("/model"), &read)
+    const FILES: [(&str, &str); 9] = [
+        (
+            config::MODULES,
+            r#"[{"path": "0", "type": "sentence_transformers.models.Transformer"},
+            {"path": "1", "type": "sentence_transformers.models.Pooling"},
+            {"path": "2", "type": "sentence_transformers.models.Dense"},
+            {"path": "3", "type": "sentence_transformers.models.Normalize"}]"#,
+        ),
+        (
+            "0/config.json",
+            r#"{"hidden_size": 4, "intermediate_size": 6, "layer_norm_eps": 1e-12, "max_position_embeddings": 9,
+            "model_type": "bert", "num_attention_heads": 2, "num_hidden_layers": 1, "vocab_size": 5,
+            "type_vocab_size": 2}"#,
+        ),
+        ("0/tokenizer_config.json", r#"{"model_max_length": 8}"#),
+        ("0/tokenizer.json", "{}"),
+        ("0/model.safetensors", "weights"),
+        ("1/config.json", r#"{"embedding_dimension": 4, "pooling_mode": "mean"}"#),
+        ("2/config.json", r#"{"in_features": 4, "out_features": 3}"#),
+        ("2/model.safetensors", "more weights"),
+        (
+            "config_sentence_transformers.json",
+            r#"{"prompts": {"query": "query: ", "passage": "passage: "}, "default_prompt_name": "passage"}"#,
+        ),
+    ];
+
+    fn write(directory: &Path) {
+        for (name, text) in FILES {
+            let path = directory.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+    }
+
+    fn any(directory: &Path) -> Result<Model> {
+        Model::open(directory, &Files::Any)
     }
 
     #[test]
-    fn reads_the_official_configuration() {
-        let config = read_with("", "", "").unwrap();
-        assert_eq!((config.layers, config.heads, config.max_tokens), (6, 12, 256));
+    fn the_fingerprint_is_that_of_the_deciding_files_wherever_they_are() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        write(one.path());
+        write(other.path());
+        fs::write(other.path().join("README.md"), "of no effect").unwrap();
+        fs::write(other.path().join("0/vocab.txt"), "of no effect").unwrap();
+        let model = any(one.path()).unwrap();
+        assert_eq!(
+            model.checksums().keys().map(String::as_str).collect::<std::collections::BTreeSet<_>>(),
+            FILES.map(|(name, _)| name).into()
+        );
+        let fingerprint = model.fingerprint();
+        assert_eq!(any(other.path()).unwrap().fingerprint(), fingerprint);
+        assert_eq!(model.label(), format!("bert-{}", &fingerprint[..16]));
+        for (name, text) in FILES {
+            // White space is of no effect on JSON, but it is on the file.
+            fs::write(other.path().join(name), format!("{text} ")).unwrap();
+            assert_ne!(any(other.path()).unwrap().fingerprint(), fingerprint, "{name}");
+            fs::write(other.path().join(name), text).unwrap();
+        }
+        fs::write(other.path().join("0/sentence_bert_config.json"), "{}").unwrap();
+        assert_ne!(any(other.path()).unwrap().fingerprint(), fingerprint);
     }
 
     #[test]
-    fn refuses_what_it_does_not_support_and_names_file_and_field() {
-        for (file, from, to, field) in [
-            (CONFIG, "\"gelu\"", "\"relu\"", "hidden_act"),
-            (CONFIG, "\"bert\"", "\"mpnet\"", "model_type"),
-            (CONFIG, "\"absolute\"", "\"relative_key\"", "position_embedding_type"),
-            (CONFIG, "384", "768", "hidden_size"),
-            (CONFIG, "12,", "7,", "num_attention_heads"),
-            (SENTENCE, "256", "1024", "max_seq_length"),
-            (SENTENCE, "256", "2", "max_seq_length"),
-            ("1_Pooling/config.json", "cls_token\": false", "cls_token\": true", "pooling_mode_cls_token"),
-            ("1_Pooling/config.json", "mean_tokens\": true", "mean_tokens\": false", "pooling_mode_mean_tokens"),
-            (MODULES, "models.Normalize", "models.Dense", "type"),
-        ] {
-            match read_with(file, from, to) {
-                Err(Error::Unsupported { path, field: found, .. }) => {
-                    assert!(path.ends_with(file), "{path:?}");
-                    assert_eq!(found, field);
-                }
-                other => panic!("{file} with {to}: {other:?}"),
-            }
+    fn recorded_files_and_no_others_are_accepted() {
+        let directory = tempfile::tempdir().unwrap();
+        write(directory.path());
+        let model = any(directory.path()).unwrap();
+        let files = Files::Recorded(model.checksums().clone());
+        let recorded = Model::open(directory.path(), &files).unwrap();
+        assert_eq!(recorded.checksums(), model.checksums());
+        for (name, text) in FILES {
+            let path = directory.path().join(name);
+            let mismatch =
+                |error: Error| matches!(&error, Error::ChecksumMismatch { path: found, .. } if *found == path);
+            fs::write(&path, format!("{text} ")).unwrap();
+            // Weights are read when they are needed.
+            let opened = Model::open(directory.path(), &files);
+            let weights = opened.and_then(|model| model.weights().collect::<Result<Vec<_>>>());
+            assert!(weights.is_err_and(mismatch), "{name}");
+            fs::remove_file(&path).unwrap();
+            let opened = Model::open(directory.path(), &files);
+            let weights = opened.and_then(|model| model.weights().collect::<Result<Vec<_>>>());
+            assert!(matches!(weights, Err(Error::FileMissing { path: found }) if found == path), "{name}");
+            fs::write(&path, text).unwrap();
+        }
+        let new = directory.path().join("3/config.json");
+        fs::create_dir(new.parent().unwrap()).unwrap();
+        fs::write(&new, "{}").unwrap();
+        let found = Model::open(directory.path(), &files);
+        assert!(matches!(found, Err(Error::ChecksumMismatch { path, .. }) if path == new));
+    }
+
+    #[test]
+    fn weights_in_another_format_are_refused_by_name() {
+        let directory = tempfile::tempdir().unwrap();
+        write(directory.path());
+        for module in ["0", "2"] {
+            let [new, old] = [WEIGHTS, OLD_WEIGHTS].map(|name| directory.path().join(module).join(name));
+            fs::rename(&new, &old).unwrap();
+            assert!(matches!(any(directory.path()), Err(Error::Unsupported { path, .. }) if path == old));
+            fs::remove_file(&old).unwrap();
+            assert!(matches!(any(directory.path()), Err(Error::FileMissing { path }) if path == new));
+            fs::write(&new, "weights").unwrap();
         }
     }
 
     #[test]
-    fn names_the_field_that_is_missing_or_of_the_wrong_type() {
-        for (from, to) in [("\"num_hidden_layers\": 6,", ""), (": 12,", ": \"twelve\",")] {
-            match read_with(CONFIG, from, to) {
-                Err(error @ Error::Malformed { .. }) => {
-                    assert!(error.detail().is_some_and(|d| d.contains("num_")), "{error:?}")
-                }
-                other => panic!("{other:?}"),
-            }
-        }
-        assert!(matches!(read_with(CONFIG, "{", "["), Err(Error::Malformed { .. })));
+    fn a_prompt_is_found_by_its_name_or_is_the_default() {
+        let directory = tempfile::tempdir().unwrap();
+        write(directory.path());
+        let model = any(directory.path()).unwrap();
+        assert_eq!(model.prompt(Some("query")).unwrap(), "query: ");
+        assert_eq!(model.prompt(None).unwrap(), "passage: ");
+        let error = model.prompt(Some("title")).unwrap_err();
+        assert_eq!(error.to_string(), "prompt \"title\" does not exist");
+        assert_eq!(error.detail().as_deref(), Some("The model's prompts are \"passage\", \"query\"."));
+        fs::remove_file(directory.path().join("config_sentence_transformers.json")).unwrap();
+        let model = any(directory.path()).unwrap();
+        assert_eq!(model.prompt(None).unwrap(), "");
+        assert_eq!(model.prompt(Some("x")).unwrap_err().detail().as_deref(), Some("The model has no prompts."));
+        assert_eq!((model.dimensions(), model.max_tokens()), (3, 8));
+        assert_eq!((model.architecture(), model.pooling()), ("bert", "mean"));
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use memmap2::Mmap;
-use ndarray::{Array2, ArrayView2, Ix2};
+use ndarray::{Array1, Array2, ArrayView2, Axis, Ix2};
 use nix::libc;
 use once_cell::sync::OnceCell;
 use ort::editor::{Graph, Model as OrtModel, Node as OrtNode, Opset};
@@ -24,7 +24,7 @@ use crate::compiled::{self, Key, Leased};
 use crate::elf::Library;
 use crate::error::{Error, Result};
 use crate::exit;
-use crate::graph::{self, Attribute, Node};
+use crate::graph::{self, Attribute, Initializer, Node};
 use crate::interrupt::Interrupt;
 use crate::mapping::{self, Mapping};
 use crate::memory;
@@ -50,6 +50,8 @@ const TOLERANCE: f32 = 1e-5;
 pub struct Source {
     environment: &'static Environment,
     model: Model,
+    /// Token ids of a text, for which a compiled model has to give the vector that the model gives.
+    known: Array2<i32>,
     compiled: Option<Compiled>,
 }
 
@@ -64,11 +66,19 @@ struct Compiled {
 impl Source {
     /// Loads the runtime library, and has the model compiled into `options.cache` unless it is there already.
     ///
+    /// `known` are the token ids of any text.
+    ///
     /// The second result says why there is no compiled model, where one was asked for. Sessions are then built from
-    /// the model's weights, which costs each of them 117 MB and a second.
-    pub fn open(options: &Options, model: Model, interrupt: Interrupt) -> Result<(Self, Option<Error>)> {
+    /// the model's weights, which costs each of them 117 MB and a second, or more if the model is larger.
+    pub fn open(
+        options: &Options,
+        model: Model,
+        known: Vec<i32>,
+        interrupt: Interrupt,
+    ) -> Result<(Self, Option<Error>)> {
         let environment = load(&options.runtime)?;
-        let mut source = Self { environment, model, compiled: None };
+        let known = Array1::from(known).insert_axis(Axis(0));
+        let mut source = Self { environment, model, known, compiled: None };
         let Some(cache) = &options.cache else { return Ok((source, None)) };
         match source.obtain(cache, options.preload, interrupt) {
             Ok(leased) => {
@@ -84,15 +94,28 @@ impl Source {
     }
 
     fn obtain(&self, cache: &Path, alone: bool, interrupt: Interrupt) -> Result<Leased> {
-        let fingerprint = Model::fingerprint();
+        let (label, fingerprint) = (self.model.label(), self.model.fingerprint());
         let cpu = compiled::cpu_features();
-        let key = Key { model: &fingerprint, runtime_version: RUNTIME_VERSION, cpu: &cpu };
+        let key = Key { label: &label, model: &fingerprint, runtime_version: RUNTIME_VERSION, cpu: &cpu };
         compiled::obtain(cache, &key, alone, interrupt, |directory| {
-            drop(Session::build(self.environment, &self.model, Some(directory), interrupt)?);
+            let mut built = Session::build(self.environment, &self.model, Some(directory), interrupt)?;
+            let expected = built.run(self.known.view())?;
+            drop(built);
             interrupt.check()?;
             // Not only written, but right: the mapped model has to give a known vector.
-            Session::map(self.environment, directory)?.check()
+            let mut mapped = Session::map(self.environment, directory)?;
+            compare(&mapped.run(self.known.view())?, expected.iter())?;
+            self.check(&mut mapped)
         })
+    }
+
+    /// Checks a session as far as the vector of a text is known.
+    fn check(&self, session: &mut Session) -> Result<()> {
+        if self.model.is_minilm() {
+            return session.check();
+        }
+        let found = session.run(self.known.view())?;
+        compare(&found, found.iter())
     }
 
     /// Opens a session. It belongs to one thread at a time and has no threads of its own.
@@ -101,7 +124,7 @@ impl Source {
             Some(compiled) => Session::map(self.environment, &compiled.directory),
             None => {
                 let mut session = Session::build(self.environment, &self.model, None, interrupt)?;
-                session.check()?;
+                self.check(&mut session)?;
                 Ok(session)
             }
         }
@@ -115,6 +138,10 @@ impl Source {
             *compiled.lease.lock().unwrap_or_else(PoisonError::into_inner) = leased;
         }
         self.session(interrupt)
+    }
+
+    pub fn model(&self) -> &Model {
+        &self.model
     }
 
     /// The directory of the compiled model, if one is used.
@@ -204,10 +231,10 @@ impl Session {
     fn build(environment: &Environment, model: &Model, directory: Option<&Path>, interrupt: Interrupt) -> Result<Self> {
         let failed = failed("build the model");
         let mut options = options(environment).map_err(&failed)?;
+        let (graph, is_aligned) = assemble(model, interrupt)?;
         if let Some(directory) = directory {
-            options = compiling(options, directory).map_err(&failed)?;
+            options = compiling(options, directory, is_aligned).map_err(&failed)?;
         }
-        let graph = assemble(model, interrupt)?;
         let mut editor = Opset::new(graph::ONNX_DOMAIN, graph::ONNX_OPSET)
             .and_then(|onnx| OrtModel::new([onnx, Opset::new(graph::MICROSOFT_DOMAIN, 1)?]))
             .map_err(&failed)?;
@@ -239,7 +266,7 @@ impl Session {
     }
 
     /// Runs one micro-batch: token ids of shape (texts, tokens), without padding, to vectors of shape
-    /// (texts, [`DIMENSIONS`](crate::DIMENSIONS)).
+    /// (texts, dimensions).
     pub fn run(&mut self, ids: ArrayView2<i32>) -> Result<Array2<f32>> {
         self.largest = self.largest.max(ids.len());
         self.run_with(ids, &RunOptions::new().map_err(failed("run the model"))?)
@@ -284,14 +311,18 @@ impl Session {
         let shape = (1, known.ids.len());
         let ids = ArrayView2::from_shape(shape, &known.ids)
             .map_err(|e| Error::Malformed { path: "known.json".into(), reason: e.to_string() })?;
-        let found = self.run(ids)?;
-        let off = found.iter().zip(&known.embedding).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        // Written so that a NaN fails too.
-        if found.len() == known.embedding.len() && off <= TOLERANCE && !found.iter().any(|x| x.is_nan()) {
-            return Ok(());
-        }
-        Err(Error::WrongVector { deviation: off })
+        compare(&self.run(ids)?, known.embedding.iter())
     }
+}
+
+/// Fails unless a vector is the one that is expected, and of numbers.
+fn compare<'e>(found: &Array2<f32>, expected: impl ExactSizeIterator<Item = &'e f32>) -> Result<()> {
+    let is_as_long = found.len() == expected.len();
+    let off = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    if is_as_long && off <= TOLERANCE && found.iter().all(|x| x.is_finite()) {
+        return Ok(());
+    }
+    Err(Error::WrongVector { deviation: off })
 }
 
 /// What all sessions share: no thread but the caller's.
@@ -299,18 +330,30 @@ fn options(environment: &Environment) -> ort::Result<SessionBuilder> {
     Ok(SessionBuilder::new(environment)?.with_intra_threads(1)?.with_inter_threads(1)?)
 }
 
-/// Has the session that is being built written to `directory`, with the weights packed for this CPU.
-fn compiling(options: SessionBuilder, directory: &Path) -> ort::Result<SessionBuilder> {
+/// Weights of so many bytes and more stand in a file of their own, which is mapped.
+const MAPPED_BYTES: usize = 1024;
+
+/// The runtime's kernels read packed weights in parts of so many bytes, which have to begin at a multiple of it.
+const ALIGNMENT: usize = 64;
+
+/// Has the session that is being built written to `directory`, with the weights packed for this CPU if they are aligned.
+fn compiling(options: SessionBuilder, directory: &Path, is_aligned: bool) -> ort::Result<SessionBuilder> {
     Ok(options
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_optimized_model_path(directory.join(compiled::GRAPH))?
         .with_config_entry("session.optimized_model_external_initializers_file_name", compiled::WEIGHTS)?
-        .with_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", "1024")?
-        .with_config_entry("session.save_external_prepacked_constant_initializers", "1")?)
+        .with_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", MAPPED_BYTES.to_string())?
+        // Otherwise each session packs them for itself, into memory of its own.
+        .with_config_entry(
+            "session.save_external_prepacked_constant_initializers",
+            if is_aligned { "1" } else { "0" },
+        )?)
 }
 
-/// The graph of `model` in the runtime's terms, weights included.
-fn assemble(model: &Model, interrupt: Interrupt) -> Result<Graph> {
+/// The graph of `model` in the runtime's terms, weights included; and whether all that are mapped are aligned there. The
+/// runtime puts them one behind the other, so they are if their sizes are multiples. Those of a model with a width that
+/// is no multiple of 16 are not: to run it with packed weights ended the process.
+fn assemble(model: &Model, interrupt: Interrupt) -> Result<(Graph, bool)> {
     let failed = failed("build the model");
     let mut graph = Graph::new().map_err(&failed)?;
     let outlet = |name: &str, ty, width: i64, symbols: [&str; 2]| {
@@ -318,29 +361,42 @@ fn assemble(model: &Model, interrupt: Interrupt) -> Result<Graph> {
         Outlet::new(name, ValueType::Tensor { ty, shape: Shape::new([-1, width]), dimension_symbols })
     };
     let input = |name| outlet(name, TensorElementType::Int32, -1, ["texts", "tokens"]);
-    let hidden = model.config().hidden as i64;
+    let dimensions = model.dimensions() as i64;
     graph
         .set_inputs([input(graph::INPUT_IDS), input(graph::ATTENTION_MASK)])
-        .and_then(|()| graph.set_outputs([outlet(graph::EMBEDDING, TensorElementType::Float32, hidden, ["texts", ""])]))
+        .and_then(|()| {
+            graph.set_outputs([outlet(graph::EMBEDDING, TensorElementType::Float32, dimensions, ["texts", ""])])
+        })
         .map_err(&failed)?;
-    let bytes = model.weights()?;
-    for weight in graph::initializers(model.config(), &model.weights_path(), &bytes)? {
+    let mut is_aligned = true;
+    let mut add = |(name, values): Initializer| -> Result<()> {
         interrupt.check()?;
-        let (name, values) = weight?;
+        let bytes = values.len() * size_of::<f32>();
+        is_aligned &= bytes < MAPPED_BYTES || bytes.is_multiple_of(ALIGNMENT);
         let shape = values.shape().iter().map(|&n| n as i64).collect::<Vec<_>>();
         let mut tensor = Tensor::<f32>::new(&Allocator::default(), shape).map_err(&failed)?;
         tensor.extract_array_mut().assign(&values);
-        graph.add_initializer(name, tensor, false).map_err(&failed)?;
+        graph.add_initializer(name, tensor, false).map_err(&failed)
+    };
+    let mut files = model.weights();
+    if let Some(file) = files.next() {
+        let (path, bytes) = file?;
+        graph::initializers(model.config(), &path, &bytes)?.try_for_each(|weight| add(weight?))?;
+    }
+    for (number, (layer, file)) in model.config().dense().zip(files).enumerate() {
+        let (path, bytes) = file?;
+        graph::dense_initializers(number, layer, &path, &bytes)?.into_iter().try_for_each(&mut add)?;
     }
     for node in graph::nodes(model.config()) {
         graph.add_node(translate(&node).map_err(&failed)?).map_err(&failed)?;
     }
-    Ok(graph)
+    Ok((graph, is_aligned))
 }
 
 fn translate(node: &Node) -> ort::Result<OrtNode> {
     let attributes = node.attributes.iter().map(|(name, value)| match value {
         Attribute::Int(value) => OrtAttribute::new(name, *value),
+        Attribute::Ints(values) => OrtAttribute::new(name, *values),
         Attribute::String(value) => OrtAttribute::new(name, (*value).to_owned()),
         Attribute::Float(value) => OrtAttribute::new(name, *value),
     });

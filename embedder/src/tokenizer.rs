@@ -1,6 +1,8 @@
 //! Text to token ids: limits, truncation, token counts, offsets.
 
 mod pieces;
+mod spaces;
+mod supported;
 
 use std::ops::Range;
 
@@ -9,7 +11,7 @@ use tokenizers::Encoding;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::shortage;
-use pieces::{PIECE_BYTES, Piece};
+use pieces::{Classes, PIECE_BYTES, Piece};
 
 /// A text no longer than this is tokenized whole: cutting it would cost more than it saves.
 const SHORT_TEXT: usize = 2048;
@@ -20,10 +22,20 @@ const START_BYTES: usize = 512;
 /// Splits text into the tokens of one model.
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    cut: Cut,
     max_tokens: usize,
-    /// The ids of [CLS] and [SEP], which enclose the tokens of every text.
+    /// The ids of [CLS] and [SEP], or what the model has in their place; they enclose the tokens of every text.
     first: i32,
     last: i32,
+}
+
+/// Where a text can be cut so that the tokens of the pieces are the tokens of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    /// Where BERT's tokenizer splits it.
+    Bert(Classes),
+    /// At white space.
+    Spaces,
 }
 
 /// A text as the model reads it.
@@ -40,6 +52,8 @@ pub struct Tokens {
 pub(crate) struct Place {
     /// Byte range.
     pub bytes: Range<usize>,
+    /// Where it begins without the white space that belongs to it.
+    pub word: usize,
     pub begins: Begins,
 }
 
@@ -56,17 +70,22 @@ pub(crate) enum Begins {
 impl Tokenizer {
     /// Reads `tokenizer.json` of `model`.
     ///
-    /// The file carries truncation at 128 tokens and padding to 128, which the reference does not use: both are
-    /// switched off here.
+    /// The file carries truncation and padding of its own, at 128 tokens for all-MiniLM-L6-v2, which the reference does
+    /// not use: both are switched off here.
     pub fn open(model: &Model) -> Result<Self> {
-        let refused = |e: tokenizers::Error| Error::Tokenizer { reason: e.to_string() };
+        let refused = |e: tokenizers::Error| Error::Malformed { path: model.tokenizer_path(), reason: e.to_string() };
         let mut inner = tokenizers::Tokenizer::from_bytes(model.tokenizer()?).map_err(refused)?;
         inner.with_padding(None).with_truncation(None).map_err(refused)?;
+        let cut = supported::check(&inner, model)?;
+        if model.config().lower_case {
+            supported::lower_case(&mut inner).map_err(refused)?;
+        }
         let empty = inner.encode_fast("", true).map_err(refused)?;
         let [first, last] = *empty.get_ids() else {
-            return Err(Error::Tokenizer { reason: "an empty text is not two tokens".into() });
+            let supported = "one token before and one after those of a text";
+            return Err(supported::refused(model, "post_processor", format!("{} tokens", empty.len()), supported));
         };
-        Ok(Self { inner, max_tokens: model.config().max_tokens, first: first as i32, last: last as i32 })
+        Ok(Self { inner, cut, max_tokens: model.max_tokens(), first: first as i32, last: last as i32 })
     }
 
     /// Most tokens of one text that the model reads, [CLS] and [SEP] included.
@@ -80,7 +99,7 @@ impl Tokenizer {
         if text.len() <= SHORT_TEXT {
             extend(&mut ids, &self.encode_fast(text)?);
         } else {
-            for piece in pieces::pieces(text, 0, PIECE_BYTES) {
+            for piece in self.pieces(text, 0, PIECE_BYTES) {
                 extend(&mut ids, &self.encode_fast(piece.text())?);
                 if self.is_over(&ids) {
                     break;
@@ -102,7 +121,7 @@ impl Tokenizer {
     pub fn encode_start(&self, start: &str) -> Result<Option<Tokens>> {
         let mut ids = vec![self.first];
         // What follows the last place at which `start` can be cut may become part of another token.
-        for piece in pieces::pieces(start, 0, START_BYTES).take_while(Piece::is_settled) {
+        for piece in self.pieces(start, 0, START_BYTES).take_while(Piece::is_settled) {
             extend(&mut ids, &self.encode_fast(piece.text())?);
             if self.is_over(&ids) {
                 return Ok(Some(self.finish(ids)));
@@ -129,7 +148,7 @@ impl Tokenizer {
     /// Each step of the iterator counts a few kilobytes of the text; the sum of all steps is the count. So a caller
     /// can stop in between, however long the text is.
     pub fn count<'t>(&'t self, text: &'t str) -> impl Iterator<Item = Result<usize>> + 't {
-        let pieces = pieces::pieces(text, 0, PIECE_BYTES);
+        let pieces = self.pieces(text, 0, PIECE_BYTES);
         std::iter::once(Ok(2)).chain(pieces.map(|piece| Ok(self.encode_fast(piece.text())?.len())))
     }
 
@@ -139,19 +158,21 @@ impl Tokenizer {
         let size = (limit * 8).min(PIECE_BYTES);
         let mut places: Vec<Place> = Vec::with_capacity(limit);
         let mut end = start;
-        for piece in pieces::pieces(text, start, size) {
+        for piece in self.pieces(text, start, size) {
             let encoding =
                 self.inner.encode(piece.text(), false).map_err(|e| Error::Tokenizer { reason: e.to_string() })?;
             for &(from, to) in encoding.get_offsets() {
                 let bytes = piece.position(from..to);
+                // A token can have the white space before it.
+                let word = bytes.start + leading_spaces(&text[bytes.clone()]);
                 let begins = match text.get(end..bytes.start) {
                     // One character can be several tokens, as a Korean syllable is.
                     None => Begins::Nothing,
-                    Some(gap) if places.is_empty() || gap.contains(char::is_whitespace) => Begins::Word,
+                    Some(_) if places.is_empty() || text[end..word].contains(char::is_whitespace) => Begins::Word,
                     Some(_) => Begins::Character,
                 };
                 end = bytes.end;
-                places.push(Place { bytes, begins });
+                places.push(Place { bytes, word, begins });
             }
             if places.len() >= limit {
                 break;
@@ -160,10 +181,21 @@ impl Tokenizer {
         Ok(places)
     }
 
+    fn pieces<'t>(&self, text: &'t str, start: usize, size: usize) -> Box<dyn Iterator<Item = Piece<'t>> + 't> {
+        match self.cut {
+            Cut::Bert(classes) => Box::new(pieces::pieces(text, start, size, classes)),
+            Cut::Spaces => Box::new(spaces::pieces(text, start, size)),
+        }
+    }
+
     fn encode_fast(&self, text: &str) -> Result<Encoding> {
         shortage::refuse_without_reserve()?;
         self.inner.encode_fast(text, false).map_err(|e| Error::Tokenizer { reason: e.to_string() })
     }
+}
+
+fn leading_spaces(text: &str) -> usize {
+    text.len() - text.trim_start().len()
 }
 
 fn extend(ids: &mut Vec<i32>, encoding: &Encoding) {

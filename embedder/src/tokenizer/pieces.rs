@@ -1,4 +1,4 @@
-//! Cuts a text of any length into pieces of bounded size that can be tokenized one by one.
+//! Cuts a text of any length into pieces of bounded size that BERT's tokenizer can tokenize one by one.
 //!
 //! The tokenizer library tokenizes a whole text before it truncates, at several hundred times the text's size in
 //! memory. Three things in a text are unlimited and yet count for nothing or for a single token: white space,
@@ -16,9 +16,9 @@ use unicode_normalization_alignments::UnicodeNormalization;
 /// A good size for pieces of which all tokens are wanted.
 pub const PIECE_BYTES: usize = 2048;
 
-/// A word with more letters than the tokenizer's `max_input_chars_per_word` (100) is one unknown token, whatever
+/// A word with more letters than the tokenizer's `max_input_chars_per_word` (mostly 100) is one unknown token, whatever
 /// its letters are. A letter never normalises to less than one character.
-const WORD_LETTERS: usize = 128;
+pub const WORD_LETTERS: usize = 128;
 
 /// A part of a text, without what does not change its tokens.
 #[derive(Debug)]
@@ -29,7 +29,17 @@ pub struct Piece<'t> {
     settled: bool,
 }
 
-impl Piece<'_> {
+impl<'t> Piece<'t> {
+    /// The parts `kept` of `whole`; `None` if there are none.
+    pub fn of(whole: &'t str, kept: Vec<Range<usize>>, settled: bool) -> Option<Self> {
+        let text = match &kept[..] {
+            [] => return None,
+            [one] => Cow::Borrowed(&whole[one.clone()]),
+            many => Cow::Owned(many.iter().map(|range| &whole[range.clone()]).collect()),
+        };
+        Some(Self { text, kept, settled })
+    }
+
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -58,8 +68,8 @@ impl Piece<'_> {
 
 /// The pieces of `text` from byte `start` on, which must be the beginning of a character. From `size` bytes on a piece
 /// ends at the next place where it can; that is at most a few hundred bytes later.
-pub fn pieces(text: &str, start: usize, size: usize) -> Pieces<'_> {
-    Pieces { text, next: start, size }
+pub fn pieces(text: &str, start: usize, size: usize, classes: Classes) -> Pieces<'_> {
+    Pieces { text, next: start, size, classes }
 }
 
 /// Iterator over the pieces of a text.
@@ -67,21 +77,18 @@ pub struct Pieces<'t> {
     text: &'t str,
     next: usize,
     size: usize,
+    classes: Classes,
 }
 
 impl<'t> Iterator for Pieces<'t> {
     type Item = Piece<'t>;
 
     fn next(&mut self) -> Option<Piece<'t>> {
-        let mut scanner = Scanner { text: self.text, size: self.size, at: self.next, kept: Vec::new(), kept_bytes: 0 };
+        let (text, size, classes) = (self.text, self.size, self.classes);
+        let mut scanner = Scanner { text, size, classes, at: self.next, kept: Vec::new(), kept_bytes: 0 };
         scanner.scan();
         self.next = scanner.at;
-        let text = match &scanner.kept[..] {
-            [] => return None,
-            [one] => Cow::Borrowed(&self.text[one.clone()]),
-            many => Cow::Owned(many.iter().map(|range| &self.text[range.clone()]).collect()),
-        };
-        Some(Piece { text, kept: scanner.kept, settled: scanner.at < self.text.len() })
+        Piece::of(self.text, scanner.kept, scanner.at < self.text.len())
     }
 }
 
@@ -89,6 +96,7 @@ impl<'t> Iterator for Pieces<'t> {
 struct Scanner<'t> {
     text: &'t str,
     size: usize,
+    classes: Classes,
     at: usize,
     kept: Vec<Range<usize>>,
     kept_bytes: usize,
@@ -136,14 +144,14 @@ impl Scanner<'_> {
         let start = self.at;
         self.skip_while(|class| matches!(class, Class::Letter | Class::Removed));
         let skipped = self.text[start..self.at].char_indices();
-        if let Some((at, c)) = skipped.rev().find(|(_, c)| Class::of(*c) == Class::Letter) {
+        if let Some((at, c)) = skipped.rev().find(|(_, c)| self.classes.of(*c) == Class::Letter) {
             self.keep_range(start + at..start + at + c.len_utf8());
         }
     }
 
     fn peek(&self) -> Option<(char, Class)> {
         let c = self.text[self.at..].chars().next()?;
-        Some((c, Class::of(c)))
+        Some((c, self.classes.of(c)))
     }
 
     fn keep(&mut self, c: char) {
@@ -170,7 +178,7 @@ impl Scanner<'_> {
         } else {
             0
         };
-        self.at += ascii + leading_chars(&rest[ascii..], skips);
+        self.at += ascii + leading_chars(&rest[ascii..], self.classes, skips);
     }
 }
 
@@ -182,13 +190,13 @@ fn leading(bytes: &[u8], holds: impl Fn(u8) -> bool) -> usize {
 }
 
 /// How many bytes the first characters take whose classes satisfy `holds`.
-fn leading_chars(text: &str, holds: impl Fn(Class) -> bool) -> usize {
+fn leading_chars(text: &str, classes: Classes, holds: impl Fn(Class) -> bool) -> usize {
     // Neighbours mostly share a page of the table.
-    let (mut number, mut page) = (0, Class::page(0));
+    let (mut number, mut page) = (0, classes.page(0));
     for (at, c) in text.char_indices() {
         if c as usize / PAGE != number {
             number = c as usize / PAGE;
-            page = Class::page(number);
+            page = classes.page(number);
         }
         if !holds(page[c as usize % PAGE]) {
             return at;
@@ -212,7 +220,7 @@ fn can_cut(before: Class, before_char: char, after: Class, after_char: char) -> 
 
 /// What the tokenizer makes of a character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Class {
+pub enum Class {
     /// White space, which ends a word.
     Space,
     /// Left out by normalisation: control and format characters, accents, the unassigned.
@@ -228,37 +236,47 @@ enum Class {
 const PAGE: usize = 256;
 const PAGES: usize = (char::MAX as usize + 1) / PAGE;
 
-impl Class {
-    fn of(c: char) -> Self {
-        Self::page(c as usize / PAGE)[c as usize % PAGE]
+/// Which class each character has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Classes {
+    /// Whether normalisation leaves accents out. Otherwise they are letters.
+    pub strips_accents: bool,
+}
+
+impl Classes {
+    pub fn of(self, c: char) -> Class {
+        self.page(c as usize / PAGE)[c as usize % PAGE]
     }
 
     /// A part of the table of all characters, which is filled as texts need it.
-    fn page(number: usize) -> &'static [Class; PAGE] {
-        static TABLE: [OnceLock<Box<[Class; PAGE]>>; PAGES] = [const { OnceLock::new() }; PAGES];
-        TABLE[number].get_or_init(|| {
+    fn page(self, number: usize) -> &'static [Class; PAGE] {
+        static TABLES: [[OnceLock<Box<[Class; PAGE]>>; PAGES]; 2] = [const { [const { OnceLock::new() }; PAGES] }; 2];
+        TABLES[usize::from(self.strips_accents)][number].get_or_init(|| {
             let code = |i: usize| char::from_u32((number * PAGE + i) as u32);
-            Box::new(std::array::from_fn(|i| code(i).map_or(Class::Removed, Class::compute)))
+            Box::new(std::array::from_fn(|i| code(i).map_or(Class::Removed, |c| self.compute(c))))
         })
     }
 
     /// The order of the steps is that of the tokenizer: clean, part ideographs, strip accents, split.
-    fn compute(c: char) -> Self {
+    fn compute(self, c: char) -> Class {
         let is_blank = matches!(c, '\t' | '\n' | '\r');
         if matches!(c, '\0' | '\u{fffd}') || (c.is_other() && !is_blank) {
-            return Self::Removed;
+            return Class::Removed;
         }
         if is_blank || c.is_whitespace() {
-            return Self::Space;
+            return Class::Space;
         }
         if is_ideograph(c) {
-            return Self::Ideograph;
+            return Class::Ideograph;
         }
-        let mut rest = c.to_string().nfd().map(|(c, _)| c).filter(|c| !c.is_mark_nonspacing()).collect::<Vec<_>>();
+        let mut rest = vec![c];
+        if self.strips_accents {
+            rest = c.to_string().nfd().map(|(c, _)| c).filter(|c| !c.is_mark_nonspacing()).collect();
+        }
         match rest.pop() {
-            None => Self::Removed,
-            Some(c) if c.is_ascii_punctuation() || c.is_punctuation() => Self::Punctuation,
-            Some(_) => Self::Letter,
+            None => Class::Removed,
+            Some(c) if c.is_ascii_punctuation() || c.is_punctuation() => Class::Punctuation,
+            Some(_) => Class::Letter,
         }
     }
 }
@@ -279,10 +297,14 @@ mod tests {
 
     use super::*;
 
+    const STRIPPED: Classes = Classes { strips_accents: true };
+    const KEPT: Classes = Classes { strips_accents: false };
+
     /// The words that the tokenizer library makes of a text.
-    fn words(text: &str) -> Vec<String> {
+    fn words(text: &str, classes: Classes) -> Vec<String> {
         let mut normalized = NormalizedString::from(text);
-        BertNormalizer::default().normalize(&mut normalized).unwrap();
+        let normalizer = BertNormalizer::new(true, true, Some(classes.strips_accents), classes.strips_accents);
+        normalizer.normalize(&mut normalized).unwrap();
         let mut split = PreTokenizedString::from(normalized);
         BertPreTokenizer.pre_tokenize(&mut split).unwrap();
         let words = split.get_splits(OffsetReferential::Normalized, OffsetType::Byte);
@@ -291,21 +313,23 @@ mod tests {
 
     #[test]
     fn every_character_is_classified_as_the_tokenizer_does() {
-        for c in '\0'..=char::MAX {
-            let found = words(&format!("x{c}y"));
-            let class = match &found[..] {
-                [word] if word == "xy" => Class::Removed,
-                [_] => Class::Letter,
-                [_, _] => Class::Space,
-                _ if is_ideograph(c) => Class::Ideograph,
-                _ => Class::Punctuation,
-            };
-            assert_eq!(Class::of(c), class, "U+{:04X} gives {found:?}", c as u32);
+        for classes in [STRIPPED, KEPT] {
+            for c in '\0'..=char::MAX {
+                let found = words(&format!("x{c}y"), classes);
+                let class = match &found[..] {
+                    [word] if word == "xy" => Class::Removed,
+                    [_] => Class::Letter,
+                    [_, _] => Class::Space,
+                    _ if is_ideograph(c) => Class::Ideograph,
+                    _ => Class::Punctuation,
+                };
+                assert_eq!(classes.of(c), class, "U+{:04X} gives {found:?}, {classes:?}", c as u32);
+            }
         }
     }
 
-    fn join(text: &str) -> Vec<String> {
-        pieces(text, 0, PIECE_BYTES).flat_map(|piece| words(piece.text())).collect()
+    fn join(text: &str, classes: Classes) -> Vec<String> {
+        pieces(text, 0, PIECE_BYTES, classes).flat_map(|piece| words(piece.text(), classes)).collect()
     }
 
     #[test]
@@ -339,7 +363,9 @@ mod tests {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 text.push_str(parts[(state >> 16) as usize % parts.len()]);
             }
-            assert_eq!(join(&text), words(&text));
+            for classes in [STRIPPED, KEPT] {
+                assert_eq!(join(&text, classes), words(&text, classes));
+            }
         }
     }
 
@@ -347,7 +373,7 @@ mod tests {
     fn pieces_are_bounded_however_long_the_text() {
         for filler in [" ", "a", "\u{301}", "\u{200b}", "я", "[", "字", " \u{200b}", "a\u{301}"] {
             let text = format!("first {} last", filler.repeat(500_000));
-            let mut pieces = pieces(&text, 0, PIECE_BYTES);
+            let mut pieces = pieces(&text, 0, PIECE_BYTES, STRIPPED);
             assert!(pieces.all(|piece| piece.text().len() < 2 * PIECE_BYTES), "{filler:?}");
         }
     }
@@ -355,7 +381,7 @@ mod tests {
     #[test]
     fn long_words_keep_their_place() {
         let text = format!("to {}z end", "a".repeat(1000));
-        let piece = pieces(&text, 0, PIECE_BYTES).next().unwrap();
+        let piece = pieces(&text, 0, PIECE_BYTES, STRIPPED).next().unwrap();
         let word = piece.text().find('a').unwrap()..piece.text().find('z').unwrap() + 1;
         assert_eq!(piece.position(word), 3..1004);
         let end = piece.text().find("end").unwrap();
@@ -364,7 +390,7 @@ mod tests {
 
     #[test]
     fn white_space_alone_gives_no_words() {
-        assert_eq!(join(" \u{200b} \n "), Vec::<String>::new());
-        assert!(pieces("", 0, PIECE_BYTES).next().is_none());
+        assert_eq!(join(" \u{200b} \n ", STRIPPED), Vec::<String>::new());
+        assert!(pieces("", 0, PIECE_BYTES, STRIPPED).next().is_none());
     }
 }
