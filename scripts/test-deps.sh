@@ -188,3 +188,4 @@ if ! has_playwright; then
     has_playwright || die "node finds no module playwright-core"
 fi
 say "playwright-core: present"
+"$root/tests/models/make.sh" "$root/deps/models"

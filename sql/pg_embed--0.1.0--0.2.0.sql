@@ -115,7 +115,7 @@ COMMENT ON COLUMN @extschema@.embed_status.rows_per_second IS 'of the processes 
 COMMENT ON COLUMN @extschema@.embed_status.last_error IS 'why the column is in its state, else what went wrong last, which is for the owner of the table, else a remark';
 COMMENT ON COLUMN @extschema@.embed_status.last_error_at IS 'when something went wrong last';
 COMMENT ON COLUMN @extschema@.embed_status.next_try IS 'when the worker tries again what went wrong';
-COMMENT ON COLUMN @extschema@.embed_status.model IS 'SHA-256 of the weights of the model that is installed';
+COMMENT ON COLUMN @extschema@.embed_status.model IS 'the model, by its name in embed_models';
 
 CREATE FUNCTION @extschema@.embed_failures(target pg_catalog.regclass, embedding pg_catalog.text)
 	RETURNS TABLE (
@@ -127,4 +127,173 @@ CREATE FUNCTION @extschema@.embed_failures(target pg_catalog.regclass, embedding
 COMMENT ON FUNCTION @extschema@.embed_failures(pg_catalog.regclass, pg_catalog.text) IS
 	'the rows of a watched column that the background worker could not give their vectors, and when it tries again';
 
-GRANT SELECT ON @extschema@.embed_progress, @extschema@.embed_watched, @extschema@.embed_status TO PUBLIC;
+-- pgvector's type has no other name here.
+SELECT pg_catalog.set_config('search_path', pg_catalog.format('%I, pg_temp', n.nspname), true)
+	FROM pg_catalog.pg_extension AS e
+	JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace
+	WHERE e.extname OPERATOR(pg_catalog.=) 'vector';
+
+-- Not STRICT: without a prompt, the model's own is taken.
+CREATE FUNCTION @extschema@.embed_text(
+		input pg_catalog.text, model pg_catalog.text, prompt pg_catalog.text DEFAULT NULL)
+	RETURNS vector
+	AS 'MODULE_PATHNAME', 'embed_text_with_model'
+	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 4000;
+
+COMMENT ON FUNCTION @extschema@.embed_text(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS
+	'the vector that a model of embed_models gives for a text, with one of the model''s prompts before it; NULL if text or model is';
+
+CREATE FUNCTION @extschema@.embed_texts(
+		inputs pg_catalog.text[], model pg_catalog.text, prompt pg_catalog.text DEFAULT NULL)
+	RETURNS vector[]
+	AS 'MODULE_PATHNAME', 'embed_texts_with_model'
+	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 40000;
+
+COMMENT ON FUNCTION @extschema@.embed_texts(pg_catalog.text[], pg_catalog.text, pg_catalog.text) IS
+	'the same with a model of embed_models';
+
+CREATE FUNCTION @extschema@.embed_token_count(
+		input pg_catalog.text, model pg_catalog.text, prompt pg_catalog.text DEFAULT NULL)
+	RETURNS pg_catalog.int4
+	AS 'MODULE_PATHNAME', 'embed_token_count_with_model'
+	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 25;
+
+COMMENT ON FUNCTION @extschema@.embed_token_count(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS
+	'the same with a model of embed_models, its prompt included';
+
+CREATE FUNCTION @extschema@.embed_chunks(
+		input pg_catalog.text, model pg_catalog.text, prompt pg_catalog.text DEFAULT NULL,
+		max_tokens pg_catalog.int4 DEFAULT NULL, overlap pg_catalog.int4 DEFAULT 0)
+	RETURNS TABLE (
+		chunk_no pg_catalog.int4, chunk pg_catalog.text, start_char pg_catalog.int4, token_count pg_catalog.int4)
+	AS 'MODULE_PATHNAME', 'embed_chunks_with_model'
+	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 500 ROWS 10;
+
+COMMENT ON FUNCTION @extschema@.embed_chunks(
+		pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int4, pg_catalog.int4) IS
+	'the same with a model of embed_models; token_count includes its prompt, max_tokens is by default what the model reads';
+
+CREATE FUNCTION @extschema@.embed_model_trigger() RETURNS pg_catalog.trigger
+	AS 'MODULE_PATHNAME', 'embed_model_trigger'
+	LANGUAGE C;
+
+COMMENT ON FUNCTION @extschema@.embed_model_trigger() IS
+	'the same with a model; arguments: model, prompt (empty for the model''s own), vector column, source columns';
+
+CREATE FUNCTION @extschema@.embed_model_mark_trigger() RETURNS pg_catalog.trigger
+	AS 'MODULE_PATHNAME', 'embed_model_mark_trigger'
+	LANGUAGE C;
+
+COMMENT ON FUNCTION @extschema@.embed_model_mark_trigger() IS
+	'the same with a model';
+
+CREATE PROCEDURE @extschema@.embed_backfill(
+		target pg_catalog.regclass, embedding pg_catalog.text, sources pg_catalog.text[],
+		model pg_catalog.text, prompt pg_catalog.text DEFAULT NULL,
+		batch_size pg_catalog.int4 DEFAULT 256, threads pg_catalog.int4 DEFAULT NULL,
+		only_missing pg_catalog.bool DEFAULT true)
+	AS 'MODULE_PATHNAME', 'embed_backfill_with_model'
+	LANGUAGE C;
+
+COMMENT ON PROCEDURE @extschema@.embed_backfill(
+		pg_catalog.regclass, pg_catalog.text, pg_catalog.text[], pg_catalog.text, pg_catalog.text, pg_catalog.int4,
+		pg_catalog.int4, pg_catalog.bool) IS
+	'the same with a model of embed_models';
+
+CREATE FUNCTION @extschema@.embed_watch(
+		target pg_catalog.regclass, embedding pg_catalog.text, sources pg_catalog.text[],
+		model pg_catalog.text, prompt pg_catalog.text DEFAULT NULL)
+	RETURNS pg_catalog.void
+	AS 'MODULE_PATHNAME', 'embed_watch_with_model'
+	LANGUAGE C;
+
+COMMENT ON FUNCTION @extschema@.embed_watch(
+		pg_catalog.regclass, pg_catalog.text, pg_catalog.text[], pg_catalog.text, pg_catalog.text) IS
+	'the same with a model of embed_models';
+
+CREATE FUNCTION @extschema@.embed_verify(
+		target pg_catalog.regclass, embedding pg_catalog.text, sources pg_catalog.text[],
+		model pg_catalog.text, prompt pg_catalog.text DEFAULT NULL, sample pg_catalog.int4 DEFAULT 1000)
+	RETURNS TABLE (
+		checked pg_catalog.int8, missing pg_catalog.int8, stale pg_catalog.int8, max_deviation pg_catalog.float8)
+	AS 'MODULE_PATHNAME', 'embed_verify_with_model'
+	LANGUAGE C VOLATILE COST 20000 ROWS 1;
+
+COMMENT ON FUNCTION @extschema@.embed_verify(
+		pg_catalog.regclass, pg_catalog.text, pg_catalog.text[], pg_catalog.text, pg_catalog.text, pg_catalog.int4) IS
+	'the same with a model of embed_models';
+
+-- A model is a foreign server of this wrapper: it has an owner and privileges, and a dump makes it before the tables.
+CREATE FUNCTION @extschema@.embed_model_validator(options pg_catalog.text[], catalog pg_catalog.oid)
+	RETURNS pg_catalog.void
+	AS 'MODULE_PATHNAME', 'embed_model_validator'
+	LANGUAGE C STRICT;
+
+COMMENT ON FUNCTION @extschema@.embed_model_validator(pg_catalog.text[], pg_catalog.oid) IS
+	'checks the options of models';
+
+CREATE FOREIGN DATA WRAPPER embed_model VALIDATOR @extschema@.embed_model_validator;
+
+COMMENT ON FOREIGN DATA WRAPPER embed_model IS
+	'models that embed_add_model() adds; who has USAGE may add those below the server''s share directory';
+
+CREATE FUNCTION @extschema@.embed_add_model(
+		name pg_catalog.text, directory pg_catalog.text DEFAULT NULL, "precision" pg_catalog.text DEFAULT 'exact')
+	RETURNS pg_catalog.void
+	AS 'MODULE_PATHNAME', 'embed_add_model'
+	LANGUAGE C;
+
+COMMENT ON FUNCTION @extschema@.embed_add_model(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS
+	'gives a model a name, which stands for its present files for ever; directory: below the share directory, by default of that name, or, by a superuser, any with its path';
+
+CREATE FUNCTION @extschema@.embed_drop_model(name pg_catalog.text)
+	RETURNS pg_catalog.void
+	AS 'MODULE_PATHNAME', 'embed_drop_model'
+	LANGUAGE C;
+
+COMMENT ON FUNCTION @extschema@.embed_drop_model(pg_catalog.text) IS
+	'takes the name from a model; vectors and files stay';
+
+CREATE VIEW @extschema@.embed_models AS
+	SELECT m.name, m.directory, m.fingerprint, m.architecture, m.dimensions, m.max_tokens, m.pooling, m.prompts, m.owner
+	FROM (SELECT s.srvname AS name, o.directory, o.fingerprint, o.architecture, o.dimensions::pg_catalog.int4,
+			o.max_tokens::pg_catalog.int4, o.pooling, o.prompts::pg_catalog.jsonb, s.srvowner::pg_catalog.regrole AS owner
+		FROM pg_catalog.pg_foreign_server AS s
+		JOIN pg_catalog.pg_foreign_data_wrapper AS w ON w.oid OPERATOR(pg_catalog.=) s.srvfdw
+		CROSS JOIN LATERAL (SELECT
+				pg_catalog.max(p.option_value) FILTER (WHERE p.option_name OPERATOR(pg_catalog.=) 'directory') AS directory,
+				pg_catalog.max(p.option_value) FILTER (WHERE p.option_name OPERATOR(pg_catalog.=) 'fingerprint') AS fingerprint,
+				pg_catalog.max(p.option_value) FILTER (WHERE p.option_name OPERATOR(pg_catalog.=) 'architecture') AS architecture,
+				pg_catalog.max(p.option_value) FILTER (WHERE p.option_name OPERATOR(pg_catalog.=) 'dimensions') AS dimensions,
+				pg_catalog.max(p.option_value) FILTER (WHERE p.option_name OPERATOR(pg_catalog.=) 'max_tokens') AS max_tokens,
+				pg_catalog.max(p.option_value) FILTER (WHERE p.option_name OPERATOR(pg_catalog.=) 'pooling') AS pooling,
+				pg_catalog.max(p.option_value) FILTER (WHERE p.option_name OPERATOR(pg_catalog.=) 'prompts') AS prompts
+			FROM pg_catalog.pg_options_to_table(s.srvoptions) AS p) AS o
+		WHERE w.fdwname OPERATOR(pg_catalog.=) 'embed_model'
+		UNION ALL
+		SELECT 'all-MiniLM-L6-v2', 'all-MiniLM-L6-v2',
+			'f30672685ec90a3dcb55a1dc6f8e2770aef8c35379a15dc32dba46681d570100', 'bert', 384, 256, 'mean', '{}', NULL) AS m;
+
+COMMENT ON VIEW @extschema@.embed_models IS
+	'the models that can be named in embed_text() and wherever else a model is an argument';
+
+COMMENT ON COLUMN @extschema@.embed_models.name IS 'the name';
+COMMENT ON COLUMN @extschema@.embed_models.directory IS 'where its files are: below the server''s share directory, or a path';
+COMMENT ON COLUMN @extschema@.embed_models.fingerprint IS 'SHA-256 over all files that decide a vector';
+COMMENT ON COLUMN @extschema@.embed_models.architecture IS 'the model_type of its config.json';
+COMMENT ON COLUMN @extschema@.embed_models.dimensions IS 'components of a vector';
+COMMENT ON COLUMN @extschema@.embed_models.max_tokens IS 'tokens of a text that it reads, those that enclose it included';
+COMMENT ON COLUMN @extschema@.embed_models.pooling IS 'how the vectors of tokens become one: mean, cls';
+COMMENT ON COLUMN @extschema@.embed_models.prompts IS 'what it wants to stand before a text, by name';
+COMMENT ON COLUMN @extschema@.embed_models.owner IS 'who may drop it and grant its use; NULL for the model that came with the extension';
+
+CREATE FUNCTION @extschema@.embed_remove_compiled() RETURNS pg_catalog.text[]
+	AS 'MODULE_PATHNAME', 'embed_remove_compiled'
+	LANGUAGE C;
+
+COMMENT ON FUNCTION @extschema@.embed_remove_compiled() IS
+	'removes the compiled models that no living process uses, and gives their directories; they are made again when they are needed';
+
+REVOKE EXECUTE ON FUNCTION @extschema@.embed_remove_compiled() FROM PUBLIC;
+
+GRANT SELECT ON @extschema@.embed_models, @extschema@.embed_progress, @extschema@.embed_watched, @extschema@.embed_status TO PUBLIC;

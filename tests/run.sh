@@ -67,6 +67,7 @@ server | file)
     # The first is where scripts/test-deps.sh puts them if the server lacks them.
     export PERL5LIB=$PWD/../deps/clients/perl:$pgxs/test/perl${PERL5LIB:+:$PERL5LIB}
     unset PGHOST PGPORT PGUSER PGDATABASE PGDATA PGOPTIONS
+    export PG_EMBED_TEST_MODELS=$PWD/../deps/models
     mkdir -p "$TESTLOGDIR" results
     ;;&
 server)
@@ -87,6 +88,7 @@ passed=0
 failed=0
 skipped=0
 
+export PG_EMBED_TEST_MODELS=$PWD/deps/models
 echo "==> cargo test"
 status=0
 cargo test --release -p embedder --no-fail-fast 2>&1 | tee "$log" || status=$?

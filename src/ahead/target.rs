@@ -15,7 +15,7 @@ use crate::model::shelf::LONGEST;
 use crate::postgres::catalog;
 use crate::postgres::report::Result;
 use crate::postgres::version::MergeAction;
-use crate::table::columns::{self, Columns};
+use crate::table::columns::{self, Choice, Columns};
 
 /// What a plan tells our node about the tables that a statement writes to, as integers: the command, then for each table
 /// its OID, the number of columns that are given values, and these. Null if no table embeds itself.
@@ -368,7 +368,8 @@ impl Row {
                 .collect();
             let table = (*self.relation).rd_id;
             let vector = columns::vector_type(trigger.tgfoid).ok()?;
-            let columns = Columns::resolve(table, arguments[0], &arguments[1..], vector).ok()?;
+            let choice = Choice::of_trigger(&arguments, false)?;
+            let columns = Columns::resolve(table, &choice, vector).ok()?;
             let before: Vec<_> =
                 columns.numbers().map(|number| self.make(self.before(number))).collect::<Option<_>>()?;
             let mut after = Vec::new();

@@ -22,6 +22,7 @@ use crate::table::access::{self, Shape, Table};
 use crate::table::columns::{Choice, table_name};
 use crate::table::read::{Limit, Page, Place};
 use crate::table::store::{Embedded, Outcome};
+use crate::table::trigger;
 
 /// How long to wait until a lock is asked for again, at first and at most. Who holds it is connected to the database
 /// as well, so that the worker who stays for it keeps nobody from dropping that.
@@ -44,8 +45,7 @@ pub struct Watched {
     pub choice: Choice,
     /// The table for which the trigger was made: that itself, or one of which it is a part.
     pub whole: Oid,
-    /// The function that the trigger calls, and pgvector's type.
-    pub function: Oid,
+    /// pgvector's type.
     pub vector: Oid,
 }
 
@@ -58,8 +58,9 @@ impl Watched {
 
 /// Whether a trigger is for the same column of the same table as another, and was made for a whole of which that is a part.
 fn overrules(one: &Trigger, other: &Trigger) -> bool {
-    let is_same_column = one.table == other.table && one.arguments.first() == other.arguments.first();
-    is_same_column && one.function == other.function && one.is_inherited() && !other.is_inherited()
+    let is_same_column = one.table == other.table && trigger::vector_column(one) == trigger::vector_column(other);
+    let mark = trigger::marks(one.function) && trigger::marks(other.function);
+    is_same_column && mark && one.is_inherited() && !other.is_inherited()
 }
 
 /// A row that was left, by place and version.
@@ -217,7 +218,7 @@ impl Column {
             self.leave(version, report);
         }
         let (mut filled, mut changed, mut troubled) = (0, 0, Vec::new());
-        let mut embedded = Embedded::compute(page.rows, guc::worker_threads())?;
+        let mut embedded = Embedded::compute(page.model, page.rows, guc::worker_threads())?;
         while !embedded.is_done() {
             let Some(outcomes) = self.store(&mut embedded, shape)? else {
                 changed += embedded.give_up();

@@ -8,6 +8,7 @@ use pgrx::pg_sys::{self, Oid};
 
 use crate::background::shared;
 use crate::postgres::{catalog, server};
+use crate::table::trigger;
 
 /// So many tables of a transaction are remembered; if there are more, the worker looks into all.
 const TABLES: usize = 32;
@@ -99,8 +100,7 @@ unsafe extern "C-unwind" fn on_object_access(
     }
     if access == pg_sys::ObjectAccessType::OAT_POST_CREATE
         && class == pg_sys::TriggerRelationId
-        && catalog::function_of_new_trigger(object)
-            .is_some_and(|function| catalog::is_ours(function, c"embed_mark_trigger"))
+        && catalog::function_of_new_trigger(object).is_some_and(trigger::marks)
     {
         change();
     }

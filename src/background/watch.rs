@@ -30,7 +30,9 @@ pub fn watch(called: Oid, target: Oid, choice: &Choice) -> Result<()> {
     launcher::refuse_unless_preloaded()?;
     let column = Column::lock(called, target, choice.embedding.clone(), |column| {
         // Another trigger's index is dropped, and its name changed.
-        let is_kept = |trigger: &Trigger| trigger.arguments == choice.names() && !column.is_named_as_before(trigger);
+        let is_kept = |trigger: &Trigger| {
+            trigger::choice(trigger).as_ref() == Some(choice) && !column.is_named_as_before(trigger)
+        };
         let is_new = column.triggers().iter().all(is_kept);
         if is_new { pg_sys::ShareRowExclusiveLock } else { pg_sys::AccessExclusiveLock }
     })?;
@@ -44,6 +46,7 @@ pub fn watch(called: Oid, target: Oid, choice: &Choice) -> Result<()> {
     if column.is_part_of_watched(choice)? {
         return Ok(());
     }
+    column.refuse_another_model(choice)?;
     let has_index = {
         // Looking for an index plans a query, in which the owner's expressions may be computed.
         let _identity = access::as_owner(&column.relation);
@@ -88,9 +91,8 @@ pub fn unwatch(called: Oid, target: Oid, embedding: CString) -> Result<()> {
 struct Column {
     relation: Relation,
     embedding: CString,
-    /// The trigger functions that came with the function that is called: ours, and that which embeds at once.
-    function: Oid,
-    embed: Oid,
+    /// The extension of the function that is called.
+    extension: Oid,
     /// The table's name as it stands in SQL.
     name: String,
     /// How the table is locked.
@@ -104,9 +106,7 @@ impl Column {
         let relation = access::find(target)?;
         refuse_unless_owner(&relation)?;
         let extension = catalog::extension_of(called).ok_or_else(changed)?;
-        let member = |symbol| catalog::member(extension, symbol).ok_or_else(changed);
-        let (function, embed) = (member(c"embed_mark_trigger")?, member(c"embed_trigger")?);
-        let before = Self { relation, embedding, function, embed, name: String::new(), mode: pg_sys::NoLock };
+        let before = Self { relation, embedding, extension, name: String::new(), mode: pg_sys::NoLock };
         let mode = mode(&before);
         let relation = access::lock(target, mode)?;
         refuse_unless_owner(&relation)?;
@@ -131,7 +131,7 @@ impl Column {
     /// 42P10 for a source that PostgreSQL generates, and for a vector column that is NOT NULL or has a default; 55000 if
     /// `embed_trigger()` fills it already.
     fn refuse_unfit(&self, table: Oid, choice: &Choice, vector: Oid) -> Result<()> {
-        let columns = Columns::resolve(table, &choice.embedding, &choice.sources, vector)?;
+        let columns = Columns::resolve(table, choice, vector)?;
         columns::refuse_generated(table, &columns)?;
         columns::refuse_default(table, columns.embedding)?;
         let (name, embedding) = (table_name(table), encoding::to_utf8_lossy(&choice.embedding));
@@ -141,8 +141,7 @@ impl Column {
                 .detail("A row has no vector until the background worker has come to it.")
                 .hint("ALTER TABLE ... ALTER COLUMN ... DROP NOT NULL, or use embed_trigger()."));
         }
-        let fills =
-            |trigger: &Trigger| trigger.function == self.embed && trigger.arguments.first() == Some(&self.embedding);
+        let fills = |trigger: &Trigger| trigger::embeds(trigger.function) && self.is_for(trigger);
         let Some(trigger) = catalog::triggers_on(table).into_iter().find(fills) else { return Ok(()) };
         let trigger = encoding::to_utf8_lossy(&trigger.name);
         let message = format!("column \"{embedding}\" of table \"{name}\" is filled by trigger \"{trigger}\" already");
@@ -151,20 +150,35 @@ impl Column {
             .hint("DROP TRIGGER first, or leave the column to it."))
     }
 
+    /// The vectors of two models mean nothing to each other, and nobody would see which is which.
+    ///
+    /// # Errors
+    /// 55000 if the column is watched with another model or another prompt.
+    fn refuse_another_model(&self, choice: &Choice) -> Result<()> {
+        let present = self.triggers().iter().filter_map(trigger::choice).find(|present| present.model != choice.model);
+        let Some(present) = present else { return Ok(()) };
+        let (name, table) = (encoding::to_utf8_lossy(&self.embedding), table_name(self.relation.oid));
+        let message = format!("column \"{name}\" of table \"{table}\" is watched with {}", present.model.describe());
+        Err(Report::new(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message)
+            .detail("Its vectors and those of another model or prompt cannot be compared.")
+            .hint("Watch a new column, and use it when it is filled; or embed_unwatch() this one, empty it, and watch it again."))
+    }
+
     /// Whether the table is a partition of which the same is watched as a part of the whole.
     ///
     /// # Errors
-    /// 55000 if the whole is watched with other sources.
+    /// 55000 if the whole is watched otherwise.
     fn is_part_of_watched(&self, choice: &Choice) -> Result<bool> {
-        let is_its = |trigger: &Trigger| trigger.is_inherited() && trigger.arguments.first() == Some(&self.embedding);
+        let is_its = |trigger: &Trigger| trigger.is_inherited() && self.is_for(trigger);
         let Some(trigger) = self.all_triggers().into_iter().find(is_its) else { return Ok(false) };
-        let whole = trigger.made_for(self.function).unwrap_or(self.relation.oid);
-        if trigger.arguments == choice.names() {
+        let whole = trigger.made_for().unwrap_or(self.relation.oid);
+        if trigger::choice(&trigger).as_ref() == Some(choice) {
             wake::end_pause(whole);
             return Ok(true);
         }
         let (part, whole) = (table_name(self.relation.oid), table_name(whole));
-        let message = format!("table \"{part}\" is watched as a partition of \"{whole}\", with other sources");
+        let message =
+            format!("table \"{part}\" is watched as a partition of \"{whole}\", with other sources or another model");
         Err(Report::new(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message)
             .hint("Call embed_watch() for the partitioned table: it is for all of its partitions."))
     }
@@ -172,20 +186,25 @@ impl Column {
     /// Says which triggers could change a row after ours.
     fn notice_later_triggers(&self) -> Result<()> {
         let Some(trigger) = self.triggers().pop() else { return Ok(()) };
-        let Some(message) = trigger::later(&trigger, &[self.function, self.embed]) else { return Ok(()) };
+        let Some(message) = trigger::later(&trigger) else { return Ok(()) };
         Report::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message)
             .hint("Triggers fire in the order of their names: ALTER TRIGGER ... RENAME TO one that comes before.")
             .notice()
     }
 
-    /// The triggers of this table that call our function.
+    /// The triggers of this table that mark its rows for the worker.
     fn all_triggers(&self) -> Vec<Trigger> {
-        catalog::triggers_of(self.function).into_iter().filter(|trigger| trigger.table == self.relation.oid).collect()
+        let all = trigger::all(self.extension, trigger::Mode::Mark);
+        all.into_iter().filter(|trigger| trigger.table == self.relation.oid).collect()
+    }
+
+    fn is_for(&self, trigger: &Trigger) -> bool {
+        trigger::vector_column(trigger) == Some(&self.embedding)
     }
 
     /// Those that were made for this column, whatever they are called by now.
     fn triggers(&self) -> Vec<Trigger> {
-        let is_its = |trigger: &Trigger| !trigger.is_inherited() && trigger.arguments.first() == Some(&self.embedding);
+        let is_its = |trigger: &Trigger| !trigger.is_inherited() && self.is_for(trigger);
         self.all_triggers().into_iter().filter(is_its).collect()
     }
 
@@ -197,7 +216,6 @@ impl Column {
     fn create_trigger(&self, spi: &Spi, choice: &Choice) -> Result<()> {
         let own_name =
             CString::new(format!("~embed_watch_{}_{}", self.relation.oid, self.number()?)).unwrap_or_default();
-        let wanted = choice.names();
         // One that was made when the column had another name is this column's too.
         let made_before = |trigger: &&Trigger| !trigger.is_inherited() && trigger.name == own_name;
         let present = self.triggers().into_iter().next();
@@ -208,14 +226,15 @@ impl Column {
             spi.execute(&format!("ALTER TRIGGER {name} ON {} RENAME TO {new}", self.name))?;
             name = new;
         }
-        let is_wanted = |trigger: &Trigger| trigger.arguments == wanted;
+        let is_wanted = |trigger: &Trigger| trigger::choice(trigger).as_ref() == Some(choice);
         if !present.as_ref().is_some_and(is_wanted) {
+            let arguments = choice.arguments();
             let arguments =
-                wanted.iter().map(|name| spi::literal(&text::from_server(name)?)).collect::<Result<Vec<_>>>()?;
+                arguments.iter().map(|name| spi::literal(&text::from_server(name)?)).collect::<Result<Vec<_>>>()?;
             spi.execute(&format!(
                 "CREATE OR REPLACE TRIGGER {name} BEFORE INSERT OR UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION {}({})",
                 self.name,
-                self.function_name()?,
+                self.function_name(choice)?,
                 arguments.join(", ")
             ))?;
         }
@@ -243,15 +262,16 @@ impl Column {
 
     fn drop_trigger(&self, spi: &Spi, trigger: &Trigger) -> Result<()> {
         spi.execute(&format!("DROP TRIGGER {} ON {}", spi::identifier(&trigger.name)?, self.name))?;
-        if catalog::trigger(trigger.oid, self.function).is_some() { Err(changed()) } else { Ok(()) }
+        if catalog::trigger(trigger.oid, trigger.function).is_some() { Err(changed()) } else { Ok(()) }
     }
 
     /// The trigger function's name as it stands in SQL.
-    fn function_name(&self) -> Result<String> {
+    fn function_name(&self, choice: &Choice) -> Result<String> {
+        let function = trigger::marking(self.extension, choice.is_with_model()).ok_or_else(changed)?;
         // SAFETY: lookups that give palloc'd strings, or null for what is gone.
         unsafe {
-            let schema = pg_sys::get_namespace_name(pg_sys::get_func_namespace(self.function));
-            let name = pg_sys::get_func_name(self.function);
+            let schema = pg_sys::get_namespace_name(pg_sys::get_func_namespace(function));
+            let name = pg_sys::get_func_name(function);
             if schema.is_null() || name.is_null() {
                 return Err(changed());
             }

@@ -14,7 +14,7 @@ use crate::postgres::identity;
 use crate::postgres::progress::{Board, Entry};
 use crate::postgres::report::Result;
 use crate::postgres::transaction::transaction;
-use crate::table::columns::Choice;
+use crate::table::trigger;
 
 /// How long a worker stays when nothing waits. Less than the five seconds for which DROP DATABASE and others wait until
 /// nobody is connected; longer than it takes an application to send its next row.
@@ -196,27 +196,21 @@ impl Worker {
 /// disabled. The trigger is the one record of it.
 fn watched() -> Result<(Vec<Watched>, bool)> {
     let Some(extension) = catalog::extension() else { return Ok((Vec::new(), false)) };
-    let (Some(function), Some(embed_text)) =
-        (catalog::member(extension, c"embed_mark_trigger"), catalog::member(extension, c"embed_text"))
-    else {
-        return Ok((Vec::new(), false));
-    };
+    let Some(embed_text) = catalog::member(extension, c"embed_text") else { return Ok((Vec::new(), false)) };
     // SAFETY: a lookup of a function that is there.
     let vector = unsafe { pg_sys::get_func_rettype(embed_text) };
-    let triggers = catalog::triggers_of(function);
+    let triggers = trigger::all(extension, trigger::Mode::Mark);
     let watches = !triggers.is_empty();
     let mut found = Vec::new();
     for trigger in triggers {
         let is_served = Relation::find(trigger.table)
             .is_some_and(|table| table.is_table() && table.persistence != pg_sys::RELPERSISTENCE_TEMP);
-        if let [embedding, sources @ ..] = &trigger.arguments[..]
-            && !sources.is_empty()
+        if let Some(choice) = trigger::choice(&trigger)
             && is_served
             && trigger.enabled != b'D'
         {
-            let choice = Choice { embedding: embedding.clone(), sources: sources.to_vec() };
-            let whole = trigger.made_for(function).unwrap_or(trigger.table);
-            found.push(Watched { trigger, choice, whole, function, vector });
+            let whole = trigger.made_for().unwrap_or(trigger.table);
+            found.push(Watched { trigger, choice, whole, vector });
         }
     }
     // A partition may be watched by itself too, perhaps for other sources: the whole decides.

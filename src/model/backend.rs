@@ -1,11 +1,13 @@
-//! This process's embedder, inherited from the postmaster or opened on first use.
+//! This process's embedders, one for each model that it uses: inherited from the postmaster or opened on first use.
 
-use std::cell::Cell;
-use std::ffi::CString;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::ffi::{CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use embedder::{Batch, Embedder, Options, RUNTIME_VERSION};
+use embedder::{Batch, Embedder, Files, MODEL_NAME, Options, RUNTIME_VERSION};
 use once_cell::sync::OnceCell;
 use pgrx::PgSqlErrorCode;
 use pgrx::guc::GucSetting;
@@ -16,6 +18,8 @@ use crate::postgres::{guc, interrupt, server};
 
 /// An embedder and how this process came by it.
 pub struct Backend {
+    /// As its authors call the model that is always there; of others, that of the directory.
+    pub name: String,
     pub embedder: Embedder,
     /// The process that opened it.
     opened_by: u32,
@@ -29,15 +33,24 @@ impl Backend {
     }
 
     /// The directory of the compiled model, relative to the data directory.
-    pub fn compiled(&self) -> Option<&Path> {
-        let path = self.embedder.compiled()?;
-        Some(path.strip_prefix(server::data_directory()).unwrap_or(path))
+    pub fn compiled(&self) -> Option<PathBuf> {
+        self.embedder.compiled().map(relative)
     }
+}
+
+/// A path as seen from the data directory.
+pub fn relative(path: &Path) -> PathBuf {
+    path.strip_prefix(server::data_directory()).unwrap_or(path).to_owned()
 }
 
 static BACKEND: OnceCell<Backend> = OnceCell::new();
 
-/// The embedder of this process.
+thread_local! {
+    /// Those of other models, by their fingerprints. They stay to the end of the process.
+    static OTHERS: RefCell<BTreeMap<String, &'static Backend>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// The embedder of the model that is always there.
 ///
 /// # Errors
 /// It could not be opened. The next call tries again.
@@ -46,11 +59,37 @@ pub fn get() -> Result<&'static Backend> {
         return Ok(backend);
     }
     // Not within `get_or_try_init`: PostgreSQL is called here, and may raise an error.
-    let backend = open()?;
+    let backend = open(MODEL_NAME.to_owned(), Options::new(model_directory(), runtime_library()))?;
     Ok(BACKEND.get_or_init(|| backend))
 }
 
-/// In the postmaster, opens the embedder for all processes to come. It never keeps the server from starting.
+/// The embedder of a model, if this process has it open.
+pub fn known(fingerprint: &str) -> Option<&'static Backend> {
+    let other = OTHERS.with_borrow(|others| others.get(fingerprint).copied());
+    other.or_else(|| BACKEND.get().filter(|built_in| built_in.embedder.model().fingerprint() == fingerprint))
+}
+
+/// Opens the model in a directory that has to hold these files.
+///
+/// # Errors
+/// As for [`get`].
+pub fn open_other(directory: &Path, files: Files) -> Result<&'static Backend> {
+    let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let backend = open(name, Options::new(directory, runtime_library()).with_files(files))?;
+    let fingerprint = backend.embedder.model().fingerprint();
+    Ok(OTHERS.with_borrow_mut(|others| *others.entry(fingerprint).or_insert_with(|| Box::leak(Box::new(backend)))))
+}
+
+/// The embedders that this process has, the first being that of the model that is always there.
+///
+/// # Errors
+/// As for [`get`].
+pub fn all() -> Result<Vec<&'static Backend>> {
+    let first = get()?;
+    Ok(OTHERS.with_borrow(|others| std::iter::once(first).chain(others.values().copied()).collect()))
+}
+
+/// In the postmaster, opens embedders for all processes to come. It never keeps the server from starting.
 pub fn preload() {
     if !server::is_preloading() || server::is_binary_upgrade() {
         return;
@@ -58,11 +97,16 @@ pub fn preload() {
     if let Err(report) = get() {
         report.log();
     }
+    // No catalogue can be read yet: which files a name stands for is compared by whoever uses it.
+    for directory in listed(&guc::PRELOAD_MODELS) {
+        if let Err(report) = open_other(&models_directory().join(&directory), Files::Any) {
+            report.wrapped(format!("could not preload model \"{}\"", directory.display())).log();
+        }
+    }
 }
 
-fn open() -> Result<Backend> {
+fn open(name: String, mut options: Options) -> Result<Backend> {
     let start = Instant::now();
-    let mut options = Options::new(model_directory(), runtime_library());
     // pg_upgrade's servers write nothing but what pg_upgrade asks for.
     if !server::is_binary_upgrade() {
         options = options.with_cache(cache());
@@ -83,7 +127,7 @@ fn open() -> Result<Backend> {
     if let Some(warning) = embedder.warning() {
         uncompiled(warning).warn()?;
     }
-    Ok(Backend { embedder, opened_by: std::process::id(), took: start.elapsed() })
+    Ok(Backend { name, embedder, opened_by: std::process::id(), took: start.elapsed() })
 }
 
 /// Why the model had to be opened the ordinary way, and what that means.
@@ -101,6 +145,13 @@ fn model_directory() -> PathBuf {
     setting(&guc::MODEL_DIRECTORY)
         .or_else(|| beside_library(&places))
         .unwrap_or_else(|| server::share_directory().join(MODEL))
+}
+
+/// Where models are that are named by their directories alone.
+pub fn models_directory() -> PathBuf {
+    beside_library(&["../share/pg_embed", "pg_embed"])
+        .filter(|directory| directory.join("all-MiniLM-L6-v2").exists())
+        .unwrap_or_else(|| server::share_directory().join("pg_embed"))
 }
 
 fn runtime_library() -> PathBuf {
@@ -124,8 +175,15 @@ fn setting(setting: &'static GucSetting<Option<CString>>) -> Option<PathBuf> {
     if value.is_empty() { None } else { Some(server::path(&value)) }
 }
 
-/// Where the compiled model goes: into the data directory, under the name that makes base backups leave it out.
-fn cache() -> PathBuf {
+/// The paths in a setting, separated by commas.
+fn listed(setting: &'static GucSetting<Option<CString>>) -> Vec<PathBuf> {
+    let value = setting.get().unwrap_or_default();
+    let names = value.to_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|name| !name.is_empty());
+    names.map(|name| PathBuf::from(OsStr::from_bytes(name))).collect()
+}
+
+/// Where compiled models go: into the data directory, under the name that makes base backups leave it out.
+pub fn cache() -> PathBuf {
     server::data_directory().join("pg_embed/pgsql_tmp")
 }
 
@@ -134,63 +192,80 @@ thread_local! {
     static TOLD: Cell<i64> = const { Cell::new(0) };
 }
 
-/// Runs a batch to its end.
-pub fn run(mut batch: Batch, threads: usize) -> Result<Batch> {
-    let embedder = &get()?.embedder;
-    while !batch.run(embedder, threads, &interrupt::pending)? {
-        interrupt::check();
-    }
-    Ok(batch)
-}
-
-/// Says, as `pg_embed.truncation` asks for, that texts were truncated, of which this is the first; without numbers, it is
-/// the only one. A notice comes once per statement.
-///
-/// # Errors
-/// 54000 if the setting is `error`.
-pub fn truncated(texts: Option<embedder::Truncated>, first: &str) -> Result<()> {
-    match guc::TRUNCATION.get() {
-        guc::Truncation::Silent => Ok(()),
-        guc::Truncation::Notice => {
-            let statement = statement_start();
-            if TOLD.replace(statement) == statement {
-                return Ok(());
-            }
-            Report::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, LONGER)
-                .detail(match texts {
-                    None => "Only its first 256 tokens are in its vector.".to_owned(),
-                    Some(embedder::Truncated { texts: 1, first }) => {
-                        format!("Only the first 256 tokens of element {} are in its vector.", first + 1)
-                    }
-                    Some(embedder::Truncated { texts, first }) => format!(
-                        "Only the first 256 tokens of {texts} elements, the first being element {}, are in their vectors.",
-                        first + 1
-                    ),
-                })
-                .hint("embed_chunks() cuts a long text into pieces that fit. Further texts of this statement are not reported; pg_embed.truncation decides.")
-                .notice()
+impl Backend {
+    /// Runs a batch to its end.
+    pub fn run<'t>(&self, mut batch: Batch<'t>, threads: usize) -> Result<Batch<'t>> {
+        while !batch.run(&self.embedder, threads, &interrupt::pending)? {
+            interrupt::check();
         }
-        guc::Truncation::Error => {
-            let tokens = count_tokens(first)?;
-            Err(refused(match texts {
-                None => format!("It has {tokens} tokens, and the model reads 256."),
-                Some(embedder::Truncated { texts, first }) => {
-                    let others = if texts > 1 { format!(" So it is with {texts} elements.") } else { String::new() };
-                    format!("Element {} has {tokens} tokens, and the model reads 256.{others}", first + 1)
+        Ok(batch)
+    }
+
+    /// How many tokens a text has, those that enclose it included.
+    pub fn count_tokens(&self, text: &str) -> Result<usize> {
+        let mut count = 0;
+        for tokens in self.embedder.tokenizer().count(text) {
+            interrupt::check();
+            count += tokens?;
+        }
+        Ok(count)
+    }
+
+    fn max_tokens(&self) -> usize {
+        self.embedder.tokenizer().max_tokens()
+    }
+
+    /// Says, as `pg_embed.truncation` asks for, that texts were truncated, of which this is the first; without numbers, it is
+    /// the only one. A notice comes once per statement.
+    ///
+    /// # Errors
+    /// 54000 if the setting is `error`.
+    pub fn truncated(&self, texts: Option<embedder::Truncated>, first: &str) -> Result<()> {
+        let most = self.max_tokens();
+        match guc::TRUNCATION.get() {
+            guc::Truncation::Silent => Ok(()),
+            guc::Truncation::Notice => {
+                let statement = statement_start();
+                if TOLD.replace(statement) == statement {
+                    return Ok(());
                 }
-            }))
+                Report::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, LONGER)
+                    .detail(match texts {
+                        None => format!("Only its first {most} tokens are in its vector."),
+                        Some(embedder::Truncated { texts: 1, first }) => {
+                            format!("Only the first {most} tokens of element {} are in its vector.", first + 1)
+                        }
+                        Some(embedder::Truncated { texts, first }) => format!(
+                            "Only the first {most} tokens of {texts} elements, the first being element {}, are in their vectors.",
+                            first + 1
+                        ),
+                    })
+                    .hint("embed_chunks() cuts a long text into pieces that fit. Further texts of this statement are not reported; pg_embed.truncation decides.")
+                    .notice()
+            }
+            guc::Truncation::Error => {
+                let tokens = self.count_tokens(first)?;
+                Err(refused(match texts {
+                    None => format!("It has {tokens} tokens, and the model reads {most}."),
+                    Some(embedder::Truncated { texts, first }) => {
+                        let others =
+                            if texts > 1 { format!(" So it is with {texts} elements.") } else { String::new() };
+                        format!("Element {} has {tokens} tokens, and the model reads {most}.{others}", first + 1)
+                    }
+                }))
+            }
         }
     }
-}
 
-/// Fails if a text that is truncated is to be an error.
-///
-/// # Errors
-/// 54000.
-pub fn refuse_truncated() -> Result<()> {
-    match guc::TRUNCATION.get() {
-        guc::Truncation::Error => Err(refused("The model reads 256 tokens.".to_owned())),
-        guc::Truncation::Silent | guc::Truncation::Notice => Ok(()),
+    /// Fails if a text that is truncated is to be an error.
+    ///
+    /// # Errors
+    /// 54000.
+    pub fn refuse_truncated(&self) -> Result<()> {
+        match guc::TRUNCATION.get() {
+            guc::Truncation::Error => Err(refused(format!("The model reads {} tokens.", self.max_tokens()))),
+            guc::Truncation::Silent | guc::Truncation::Notice => Ok(()),
+        }
     }
 }
 
@@ -200,16 +275,6 @@ fn refused(detail: String) -> Report {
     Report::new(PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED, LONGER)
         .detail(detail)
         .hint("Cut the text with embed_chunks(), or set pg_embed.truncation to \"notice\" or \"silent\".")
-}
-
-/// How many tokens a text has, [CLS] and [SEP] included.
-pub fn count_tokens(text: &str) -> Result<usize> {
-    let mut count = 0;
-    for tokens in get()?.embedder.tokenizer().count(text) {
-        interrupt::check();
-        count += tokens?;
-    }
-    Ok(count)
 }
 
 #[allow(unsafe_code)]

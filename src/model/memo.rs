@@ -6,7 +6,8 @@ use std::collections::VecDeque;
 use embedder::Embedding;
 use ndarray::ArrayView1;
 
-use crate::model::{backend, shelf};
+use crate::model::registry::{Id, Model};
+use crate::model::shelf;
 use crate::postgres::guc;
 use crate::postgres::report::Result;
 
@@ -16,43 +17,52 @@ const LONGEST: usize = 1 << 14;
 thread_local! {
     /// The latest first. A generic plan over a table without an index calls `embed_text($1)` once per row, always with
     /// the same text. Never borrowed while PostgreSQL is called.
-    static MEMO: RefCell<VecDeque<(String, Embedding)>> = const { RefCell::new(VecDeque::new()) };
+    static MEMO: RefCell<VecDeque<Entry>> = const { RefCell::new(VecDeque::new()) };
+}
+
+struct Entry {
+    /// The text as the model reads it.
+    text: String,
+    model: Id,
+    embedding: Embedding,
 }
 
 /// Embeds `text`, or remembers its vector, and hands it to `with`.
-pub fn embed<T>(text: &str, with: impl FnOnce(ArrayView1<f32>) -> T) -> Result<T> {
-    let embedding = if let Some(embedding) = shelf::recall(text)?.or_else(|| recall(text)) {
+pub fn embed<T>(model: Model, text: &str, with: impl FnOnce(ArrayView1<f32>) -> T) -> Result<T> {
+    let text = &*model.prompted(text);
+    let ahead = if model.is_built_in() { shelf::recall(text)? } else { None };
+    let embedding = if let Some(embedding) = ahead.or_else(|| recall(model.id(), text)) {
         embedding
     } else {
-        let embedding = backend::get()?.embedder.embed(text)?;
-        remember(text, &embedding);
+        let embedding = model.backend.embedder.embed(text)?;
+        remember(model.id(), text, &embedding);
         embedding
     };
     if embedding.truncated {
-        backend::truncated(None, text)?;
+        model.backend.truncated(None, text)?;
     }
     Ok(with(embedding.vector.view()))
 }
 
-fn recall(text: &str) -> Option<Embedding> {
+fn recall(model: Id, text: &str) -> Option<Embedding> {
     let size = guc::MEMO_SIZE.get() as usize;
     MEMO.with_borrow_mut(|memo| {
         memo.truncate(size);
-        let place = memo.iter().position(|(known, _)| known == text)?;
+        let place = memo.iter().position(|entry| entry.text == text && entry.model == model)?;
         let entry = memo.remove(place)?;
-        let embedding = entry.1.clone();
+        let embedding = entry.embedding.clone();
         memo.push_front(entry);
         Some(embedding)
     })
 }
 
-fn remember(text: &str, embedding: &Embedding) {
+fn remember(model: Id, text: &str, embedding: &Embedding) {
     let size = guc::MEMO_SIZE.get() as usize;
     if size == 0 || text.len() > LONGEST {
         return;
     }
     MEMO.with_borrow_mut(|memo| {
         memo.truncate(size - 1);
-        memo.push_front((text.to_owned(), embedding.clone()));
+        memo.push_front(Entry { text: text.to_owned(), model, embedding: embedding.clone() });
     });
 }

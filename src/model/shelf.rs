@@ -84,7 +84,7 @@ impl Shelf {
 
     fn compute(&mut self, texts: &[&str]) -> Result<()> {
         let threads = guc::threads();
-        let batch = backend::run(Batch::new(texts.to_vec()).map_err(Report::from)?, threads)?;
+        let batch = backend::get()?.run(Batch::new(texts.to_vec()).map_err(Report::from)?, threads)?;
         READY.with_borrow_mut(|ready| {
             for (text, embedding) in texts.iter().zip(batch.into_embeddings()) {
                 let text: Rc<str> = Rc::from(*text);

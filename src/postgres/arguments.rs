@@ -36,6 +36,13 @@ impl Call {
         }
     }
 
+    /// NULL as the result.
+    pub fn null(self) -> Datum {
+        // SAFETY: the promise of `new`.
+        unsafe { (*self.0).isnull = true };
+        Datum::from(0)
+    }
+
     /// An argument of a STRICT function, which is never NULL.
     pub fn argument(self, number: usize) -> Datum {
         self.optional(number).unwrap_or(Datum::from(0))

@@ -9,6 +9,7 @@ use pgrx::htup::heap_getattr_raw;
 use pgrx::pg_sys::{self, Datum, HeapTuple, Oid, TupleDesc};
 
 use crate::postgres::report::Result;
+use crate::postgres::version::raw;
 
 // Catalogues that the bindings leave out; their numbers and columns have been the same since PostgreSQL 9.
 const DEPEND: Oid = Oid::from_u32(2608);
@@ -224,10 +225,10 @@ impl Trigger {
 
     /// The table for which it was made: that itself, or a partitioned table of which it is a part. `None` if the trigger
     /// there is gone.
-    pub fn made_for(&self, function: Oid) -> Option<Oid> {
+    pub fn made_for(&self) -> Option<Oid> {
         match self.parent {
             None => Some(self.table),
-            Some(parent) => trigger(parent, function)?.made_for(function),
+            Some(parent) => trigger(parent, self.function)?.made_for(),
         }
     }
 }
@@ -297,6 +298,45 @@ pub fn columns_generated_by(function: Oid) -> Vec<(Oid, i16)> {
     columns.sort_unstable_by_key(|(table, number)| (table.to_u32(), *number));
     columns.dedup();
     columns
+}
+
+/// The constant that the expression of a generated column gives as an argument to a function of ours with this body.
+pub fn generated_with(table: Oid, number: i16, symbol: &CStr, argument: i32) -> Option<CString> {
+    struct Search<'s> {
+        symbol: &'s CStr,
+        argument: i32,
+        found: Option<CString>,
+    }
+    unsafe extern "C-unwind" fn visit(node: *mut pg_sys::Node, search: *mut std::ffi::c_void) -> bool {
+        // SAFETY: called with nodes of the tree, and the search; a constant of type text is one.
+        unsafe {
+            if node.is_null() {
+                return false;
+            }
+            let search_for = &mut *search.cast::<Search>();
+            let call = node.cast::<pg_sys::FuncExpr>();
+            if (*node).type_ == pg_sys::NodeTag::T_FuncExpr && is_ours((*call).funcid, search_for.symbol) {
+                let constant = pg_sys::list_nth((*call).args, search_for.argument).cast::<pg_sys::Const>();
+                if (*constant).xpr.type_ == pg_sys::NodeTag::T_Const && !(*constant).constisnull {
+                    let value = pg_sys::text_to_cstring((*constant).constvalue.cast_mut_ptr());
+                    search_for.found = Some(CStr::from_ptr(value).to_owned());
+                    return true;
+                }
+            }
+            raw::expression_tree_walker(node, visit, search)
+        }
+    }
+    let mut search = Search { symbol, argument, found: None };
+    // SAFETY: the table is opened without waiting for others, and closed again.
+    unsafe {
+        let relation = pg_sys::RelationIdGetRelation(table);
+        if relation.is_null() {
+            return None;
+        }
+        visit(pg_sys::build_column_default(relation, number.into()), (&raw mut search).cast());
+        pg_sys::RelationClose(relation);
+    }
+    search.found
 }
 
 /// A partial index over rows whose first condition is that a column is NULL, as `embed_watch()` makes it: with the key 1,

@@ -26,6 +26,8 @@ pub static TRUNCATION: GucSetting<Truncation> = GucSetting::<Truncation>::new(Tr
 pub static LOOK_AHEAD: GucSetting<bool> = GucSetting::<bool>::new(true);
 /// Empty: where `make install` puts the model.
 pub static MODEL_DIRECTORY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+/// Directories of models that the postmaster opens, separated by commas.
+pub static PRELOAD_MODELS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 /// Empty: where `make install` puts the library.
 pub static RUNTIME_LIBRARY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 
@@ -126,6 +128,14 @@ pub fn init() {
             GucFlags::SUPERUSER_ONLY,
         );
     }
+    GucRegistry::define_string_guc(
+        c"pg_embed.preload_models",
+        c"Sets which models are opened when the server starts, beside the one that came with the extension.",
+        c"Their directories, separated by commas. For a server that has pg_embed in shared_preload_libraries.",
+        &PRELOAD_MODELS,
+        GucContext::Sighup,
+        GucFlags::SUPERUSER_ONLY,
+    );
     GucRegistry::define_int_guc(
         c"pg_embed.worker_threads",
         c"Sets the number of threads of each background worker.",

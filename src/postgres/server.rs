@@ -23,6 +23,12 @@ pub fn is_binary_upgrade() -> bool {
     unsafe { pg_sys::IsBinaryUpgrade }
 }
 
+/// Whether the current user is a superuser.
+pub fn is_superuser() -> bool {
+    // SAFETY: a lookup.
+    unsafe { pg_sys::superuser() }
+}
+
 /// Where what is read alone is installed.
 pub fn share_directory() -> PathBuf {
     installed(pg_sys::get_share_path)

@@ -55,13 +55,41 @@ pub unsafe fn analyze(tree: *mut pg_sys::RawStmt, sql: *const c_char, types: &[O
 
 /// Whether a role may look up names in a schema.
 pub fn may_use_schema(schema: Oid, role: Oid) -> bool {
-    let usage = pg_sys::ACL_USAGE as pg_sys::AclMode;
     #[cfg(any(feature = "pg14", feature = "pg15"))]
-    // SAFETY: a lookup.
-    let found = unsafe { pg_sys::pg_namespace_aclcheck(schema, role, usage) };
+    return may_use(pg_sys::pg_namespace_aclcheck, schema, role);
     #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+    may_use(pg_sys::NamespaceRelationId, schema, role)
+}
+
+/// Whether a role may use a foreign server.
+pub fn may_use_server(server: Oid, role: Oid) -> bool {
+    #[cfg(any(feature = "pg14", feature = "pg15"))]
+    return may_use(pg_sys::pg_foreign_server_aclcheck, server, role);
+    #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+    may_use(pg_sys::ForeignServerRelationId, server, role)
+}
+
+/// Whether a role may make foreign servers of a wrapper.
+pub fn may_use_wrapper(wrapper: Oid, role: Oid) -> bool {
+    #[cfg(any(feature = "pg14", feature = "pg15"))]
+    return may_use(pg_sys::pg_foreign_data_wrapper_aclcheck, wrapper, role);
+    #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+    may_use(pg_sys::ForeignDataWrapperRelationId, wrapper, role)
+}
+
+#[cfg(any(feature = "pg14", feature = "pg15"))]
+type Check = unsafe fn(Oid, Oid, pg_sys::AclMode) -> pg_sys::AclResult::Type;
+
+#[cfg(any(feature = "pg14", feature = "pg15"))]
+fn may_use(check: Check, object: Oid, role: Oid) -> bool {
     // SAFETY: a lookup.
-    let found = unsafe { pg_sys::object_aclcheck(pg_sys::NamespaceRelationId, schema, role, usage) };
+    unsafe { check(object, role, pg_sys::ACL_USAGE as pg_sys::AclMode) == pg_sys::AclResult::ACLCHECK_OK }
+}
+
+#[cfg(not(any(feature = "pg14", feature = "pg15")))]
+fn may_use(catalogue: Oid, object: Oid, role: Oid) -> bool {
+    // SAFETY: a lookup.
+    let found = unsafe { pg_sys::object_aclcheck(catalogue, object, role, pg_sys::ACL_USAGE as pg_sys::AclMode) };
     found == pg_sys::AclResult::ACLCHECK_OK
 }
 

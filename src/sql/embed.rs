@@ -1,37 +1,67 @@
 //! Texts: vectors, tokens, chunks.
 #![allow(unsafe_code)]
 
-use embedder::{Batch, Chunking, DIMENSIONS, MODEL_NAME, RUNTIME_VERSION, WEIGHTS_SHA256};
+use embedder::{Batch, Chunking, RUNTIME_VERSION};
 use pgrx::pg_sys::{self, Datum};
 
+use crate::model::registry::{Model, Named};
 use crate::model::{backend, memo};
 use crate::postgres::arguments::Call;
 use crate::postgres::report::Result;
 use crate::postgres::rows::Rows;
 use crate::postgres::{guc, interrupt, text, vector};
+use crate::sql::columns::named;
 
 /// `embed_text(text) -> vector`
 pub fn one_text(call: Call) -> Result<Datum> {
+    embed_one(call, Named::default().open()?)
+}
+
+/// `embed_text(text, model text, prompt text) -> vector`
+pub fn one_text_with_model(call: Call) -> Result<Datum> {
+    with_model(call, embed_one)
+}
+
+fn embed_one(call: Call, model: Model) -> Result<Datum> {
     interrupt::check();
     // SAFETY: the argument is a text.
     let input = unsafe { text::utf8(call.argument(0)) }?;
-    memo::embed(&input, vector::to_datum)
+    memo::embed(model, &input, vector::to_datum)
+}
+
+/// Calls a function with the model that its arguments name after the first; its result is NULL if one of the two is.
+fn with_model(call: Call, body: fn(Call, Model) -> Result<Datum>) -> Result<Datum> {
+    if call.optional(0).is_none() || call.optional(1).is_none() {
+        return Ok(call.null());
+    }
+    body(call, named(call, 1)?.open()?)
 }
 
 /// `embed_texts(text[]) -> vector[]`
 pub fn many_texts(call: Call) -> Result<Datum> {
+    embed_many(call, Named::default().open()?)
+}
+
+/// `embed_texts(text[], model text, prompt text) -> vector[]`
+pub fn many_texts_with_model(call: Call) -> Result<Datum> {
+    with_model(call, embed_many)
+}
+
+fn embed_many(call: Call, model: Model) -> Result<Datum> {
     // SAFETY: the argument is a text[].
     let inputs = unsafe { text::utf8_array(call.argument(0)) }?;
-    vector::check_array_size(inputs.len(), DIMENSIONS)?;
+    vector::check_array_size(inputs.len(), model.backend.embedder.model().dimensions())?;
     let (mut present, mut texts) = (text::vector_of(inputs.len())?, text::vector_of(inputs.len())?);
     present.extend(inputs.iter().map(Option::is_some));
-    texts.extend(inputs.iter().flatten().map(|text| &**text));
-    let batch = backend::run(Batch::new(texts)?, guc::threads())?;
+    texts.extend(inputs.iter().flatten().map(|text| model.prompted(text)));
+    let mut borrowed = text::vector_of(texts.len())?;
+    borrowed.extend(texts.iter().map(|text| &**text));
+    let batch = model.backend.run(Batch::new(borrowed)?, guc::threads())?;
     if let Some(texts) = batch.truncated() {
         let first = present.iter().enumerate().filter(|(_, present)| **present).nth(texts.first);
         let first = first.map_or(texts.first, |(element, _)| element);
         let text = inputs.get(first).and_then(Option::as_deref).unwrap_or_default();
-        backend::truncated(Some(embedder::Truncated { first, ..texts }), text)?;
+        model.backend.truncated(Some(embedder::Truncated { first, ..texts }), &model.prompted(text))?;
     }
     // SAFETY: the function is declared to return vector[]; both are asked of the catalogue, so pgvector can be in
     // any schema.
@@ -43,19 +73,46 @@ pub fn many_texts(call: Call) -> Result<Datum> {
 
 /// `embed_token_count(text) -> int`
 pub fn token_count(call: Call) -> Result<Datum> {
+    count_tokens(call, Named::default().open()?)
+}
+
+/// `embed_token_count(text, model text, prompt text) -> int`
+pub fn token_count_with_model(call: Call) -> Result<Datum> {
+    with_model(call, count_tokens)
+}
+
+fn count_tokens(call: Call, model: Model) -> Result<Datum> {
     // SAFETY: the argument is a text.
     let input = unsafe { text::utf8(call.argument(0)) }?;
     // A text is at most 1 GB, and a token at least a byte.
-    Ok(Datum::from(backend::count_tokens(&input)? as i32))
+    Ok(Datum::from(model.backend.count_tokens(&model.prompted(&input))? as i32))
 }
 
 /// `embed_chunks(text, max_tokens int, overlap int) -> (chunk_no int, chunk text, start_char int, token_count int)`
 pub fn chunks(call: Call) -> Result<Datum> {
+    let (max_tokens, overlap) = (call.argument(1).value() as i32, call.argument(2).value() as i32);
+    cut(call, Named::default().open()?, Some(max_tokens), overlap)
+}
+
+/// `embed_chunks(text, model text, prompt text, max_tokens int, overlap int) -> as above`
+pub fn chunks_with_model(call: Call) -> Result<Datum> {
+    if call.optional(0).is_none() || call.optional(1).is_none() {
+        Rows::begin(call)?;
+        return Ok(Datum::from(0));
+    }
+    let max_tokens = call.optional(3).map(|max_tokens| max_tokens.value() as i32);
+    let overlap = call.needed(4, "overlap")?.value() as i32;
+    cut(call, named(call, 1)?.open()?, max_tokens, overlap)
+}
+
+/// The tokens of the prompt stand before each chunk when it is embedded, and are counted with it.
+fn cut(call: Call, model: Model, max_tokens: Option<i32>, overlap: i32) -> Result<Datum> {
     // SAFETY: the argument is a text.
     let input = unsafe { text::utf8(call.argument(0)) }?;
-    let (max_tokens, overlap) = (call.argument(1).value() as i32, call.argument(2).value() as i32);
-    let tokenizer = backend::get()?.embedder.tokenizer();
-    let chunking = Chunking::new(max_tokens.into(), overlap.into(), tokenizer.max_tokens())?;
+    let tokenizer = model.backend.embedder.tokenizer();
+    let of_prompt = model.backend.count_tokens(model.prompt)? - model.backend.count_tokens("")?;
+    let max_tokens = max_tokens.map_or(tokenizer.max_tokens() as i64, i64::from);
+    let chunking = Chunking::new(max_tokens - of_prompt as i64, overlap.into(), tokenizer.max_tokens() - of_prompt)?;
     let mut rows = Rows::begin(call)?;
     let (mut number, mut start, mut start_char) = (1, 0, 1);
     while let Some((chunk, next)) = chunking.chunk(tokenizer, &input, start)? {
@@ -64,7 +121,7 @@ pub fn chunks(call: Call) -> Result<Datum> {
             Some(Datum::from(number)),
             Some(text::to_datum(&input[chunk.bytes])),
             Some(Datum::from(start_char)),
-            Some(Datum::from(chunk.tokens as i32)),
+            Some(Datum::from((chunk.tokens + of_prompt) as i32)),
         ]);
         start_char += input[start..next].chars().count() as i32;
         (number, start) = (number + 1, next);
@@ -73,22 +130,25 @@ pub fn chunks(call: Call) -> Result<Datum> {
 }
 
 /// `embed_info() -> (model, weights_sha256, dimensions, max_tokens, runtime_version, compiled_model, session, open_ms,
-/// threads)`
+/// threads)`, a row for each model that this process has open
 pub fn info(call: Call) -> Result<Datum> {
-    let backend = backend::get()?;
-    let embedder = &backend.embedder;
-    let compiled = backend.compiled().map(|path| path.to_string_lossy());
+    let backends = backend::all()?;
     let mut rows = Rows::begin(call)?;
-    rows.push([
-        Some(text::to_datum(MODEL_NAME)),
-        Some(text::to_datum(WEIGHTS_SHA256)),
-        Some(Datum::from(DIMENSIONS as i32)),
-        Some(Datum::from(embedder.tokenizer().max_tokens() as i32)),
-        Some(text::to_datum(RUNTIME_VERSION)),
-        compiled.map(|path| text::to_datum(&path)),
-        Some(text::to_datum(if backend.is_inherited() { "inherited" } else { "opened" })),
-        Some(Datum::from(((backend.took.as_secs_f64() * 1e6).round() / 1e3).to_bits())),
-        Some(Datum::from(guc::THREADS.get())),
-    ]);
+    for backend in backends {
+        let model = backend.embedder.model();
+        let weights =
+            ["model.safetensors", "0_Transformer/model.safetensors"].iter().find_map(|it| model.checksums().get(*it));
+        rows.push([
+            Some(text::to_datum(&backend.name)),
+            weights.map(|sha256| text::to_datum(sha256)),
+            Some(Datum::from(model.dimensions() as i32)),
+            Some(Datum::from(model.max_tokens() as i32)),
+            Some(text::to_datum(RUNTIME_VERSION)),
+            backend.compiled().map(|path| text::to_datum(&path.to_string_lossy())),
+            Some(text::to_datum(if backend.is_inherited() { "inherited" } else { "opened" })),
+            Some(Datum::from(((backend.took.as_secs_f64() * 1e6).round() / 1e3).to_bits())),
+            Some(Datum::from(guc::THREADS.get())),
+        ]);
+    }
     Ok(Datum::from(0))
 }

@@ -3,6 +3,7 @@
 
 mod columns;
 mod embed;
+mod models;
 mod retired;
 mod views;
 
@@ -32,20 +33,33 @@ macro_rules! sql_function {
 }
 
 sql_function!(embed_text, pg_finfo_embed_text, embed::one_text);
+sql_function!(embed_text_with_model, pg_finfo_embed_text_with_model, embed::one_text_with_model);
 sql_function!(embed_texts, pg_finfo_embed_texts, embed::many_texts);
+sql_function!(embed_texts_with_model, pg_finfo_embed_texts_with_model, embed::many_texts_with_model);
 sql_function!(embed_token_count, pg_finfo_embed_token_count, embed::token_count);
+sql_function!(embed_token_count_with_model, pg_finfo_embed_token_count_with_model, embed::token_count_with_model);
 sql_function!(embed_chunks, pg_finfo_embed_chunks, embed::chunks);
+sql_function!(embed_chunks_with_model, pg_finfo_embed_chunks_with_model, embed::chunks_with_model);
 sql_function!(embed_info, pg_finfo_embed_info, embed::info);
 sql_function!(embed_trigger, pg_finfo_embed_trigger, columns::trigger);
+sql_function!(embed_model_trigger, pg_finfo_embed_model_trigger, columns::model_trigger);
 sql_function!(embed_mark_trigger, pg_finfo_embed_mark_trigger, columns::mark_trigger);
+sql_function!(embed_model_mark_trigger, pg_finfo_embed_model_mark_trigger, columns::model_mark_trigger);
 sql_function!(embed_backfill, pg_finfo_embed_backfill, columns::backfill);
+sql_function!(embed_backfill_with_model, pg_finfo_embed_backfill_with_model, columns::backfill_with_model);
 sql_function!(embed_watch, pg_finfo_embed_watch, columns::watch);
+sql_function!(embed_watch_with_model, pg_finfo_embed_watch_with_model, columns::watch_with_model);
 sql_function!(embed_unwatch, pg_finfo_embed_unwatch, columns::unwatch);
 sql_function!(embed_verify, pg_finfo_embed_verify, columns::verify);
+sql_function!(embed_verify_with_model, pg_finfo_embed_verify_with_model, columns::verify_with_model);
 sql_function!(embed_get_status, pg_finfo_embed_get_status, views::status);
 sql_function!(embed_get_watched, pg_finfo_embed_get_watched, views::watched);
 sql_function!(embed_get_progress, pg_finfo_embed_get_progress, views::progress);
 sql_function!(embed_failures, pg_finfo_embed_failures, views::failures);
+sql_function!(embed_add_model, pg_finfo_embed_add_model, models::add);
+sql_function!(embed_drop_model, pg_finfo_embed_drop_model, models::drop);
+sql_function!(embed_model_validator, pg_finfo_embed_model_validator, models::validate);
+sql_function!(embed_remove_compiled, pg_finfo_embed_remove_compiled, models::remove_compiled);
 sql_function!(embed_count, pg_finfo_embed_count, retired::count);
 
 /// Runs the body of a function. What goes wrong becomes PostgreSQL's error when everything of Rust's is dropped.

@@ -1,7 +1,6 @@
 //! What the views show: the columns that embed themselves, what processes do about them, and what went wrong.
 #![allow(unsafe_code)]
 
-use embedder::WEIGHTS_SHA256;
 use pgrx::pg_sys::{Datum, Oid};
 
 use crate::background::state::State;
@@ -43,7 +42,7 @@ pub fn status(call: Call) -> Result<Datum> {
             error.as_deref().map(text::to_datum),
             error_at.map(Datum::from),
             state.next_try.map(Datum::from),
-            Some(text::to_datum(WEIGHTS_SHA256)),
+            Some(text::to_datum(&column.choice.model.name())),
         ]);
     }
     Ok(Datum::from(0))

@@ -42,7 +42,7 @@ impl Table {
     pub fn open(relation: Relation, choice: &Choice, vector: Oid) -> Result<Self> {
         Ok(Self {
             relation,
-            columns: Columns::resolve(relation.oid, &choice.embedding, &choice.sources, vector)?,
+            columns: Columns::resolve(relation.oid, choice, vector)?,
             vector,
             name: spi::qualified(relation.oid)?,
             embedding: spi::identifier(&choice.embedding)?,

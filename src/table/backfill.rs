@@ -294,7 +294,7 @@ impl Run {
         for ((place, _), report) in page.refused {
             self.refuse(table, place, report);
         }
-        let mut embedded = Embedded::compute(page.rows, self.job.threads)?;
+        let mut embedded = Embedded::compute(page.model, page.rows, self.job.threads)?;
         while !embedded.is_done() {
             let filled = self.in_table(table, |run, open| {
                 if open.shape() != *shape {

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::ffi::{CStr, CString};
 
-use embedder::{DIMENSIONS, Tokenizer, Tokens};
+use embedder::Tokens;
 use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::{self, Datum, Oid};
 
+use crate::model::registry::{Model, Named};
 use crate::postgres::report::{Report, Result};
 use crate::postgres::{catalog, encoding, text, vector};
 
@@ -23,17 +24,36 @@ const OF_EXPRESSION: &str = "What an expression gives, such as a field of a json
 /// The text of a row.
 pub type Text<'row> = Cow<'row, str>;
 
-/// Which columns of a table are meant, by name.
+/// Which columns of a table are meant, by name, and which model.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Choice {
+    pub model: Named,
     pub embedding: CString,
     pub sources: Vec<CString>,
 }
 
 impl Choice {
-    /// As in a trigger's arguments: the vector column first.
-    pub fn names(&self) -> Vec<CString> {
-        std::iter::once(&self.embedding).chain(&self.sources).cloned().collect()
+    /// What a trigger's arguments say: with a model, its name and that of a prompt first, which is empty for the model's
+    /// own; then the vector column and its sources. `None` if a name is missing.
+    pub fn of_trigger<N: AsRef<CStr>>(arguments: &[N], with_model: bool) -> Option<Self> {
+        let mut names = arguments.iter().map(|name| name.as_ref().to_owned());
+        let model = match with_model {
+            true => Named { model: Some(names.next()?), prompt: names.next().filter(|prompt| !prompt.is_empty()) },
+            false => Named::default(),
+        };
+        Some(Self { model, embedding: names.next()?, sources: names.collect() }).filter(|it| !it.sources.is_empty())
+    }
+
+    /// The arguments of a trigger that says so.
+    pub fn arguments(&self) -> Vec<CString> {
+        let model =
+            self.model.model.iter().flat_map(|model| [model.clone(), self.model.prompt.clone().unwrap_or_default()]);
+        model.chain([self.embedding.clone()]).chain(self.sources.iter().cloned()).collect()
+    }
+
+    /// The trigger function that it takes, of the two that do the same without a model and with one.
+    pub fn is_with_model(&self) -> bool {
+        self.model.model.is_some()
     }
 }
 
@@ -42,6 +62,7 @@ impl Choice {
 pub struct Columns {
     pub embedding: i16,
     pub sources: Vec<Source>,
+    pub model: Named,
     types: VectorTypes,
 }
 
@@ -70,14 +91,16 @@ impl Columns {
     ///
     /// # Errors
     /// 42703 for a column that the table does not have, 42804 for one of the wrong type.
-    pub fn resolve<N: AsRef<CStr>>(table: Oid, embedding: &CStr, sources: &[N], vector: Oid) -> Result<Self> {
+    pub fn resolve(table: Oid, choice: &Choice, vector: Oid) -> Result<Self> {
+        let Choice { model, embedding, sources } = choice;
         let number = number(table, embedding)?;
-        let types = VectorTypes { column: vector_column_type(table, embedding, number, vector)?, vector };
-        let source = |name: &N| {
-            let (name, number) = (name.as_ref(), self::number(table, name.as_ref())?);
+        let column = vector_column_type(table, embedding, number, vector, model.dimensions()?)?;
+        let source = |name: &CString| {
+            let number = self::number(table, name)?;
             Ok(Source { number, kind: kind(table, name, number)? })
         };
-        Ok(Self { embedding: number, sources: sources.iter().map(source).collect::<Result<_>>()?, types })
+        let sources = sources.iter().map(source).collect::<Result<_>>()?;
+        Ok(Self { embedding: number, sources, model: model.clone(), types: VectorTypes { column, vector } })
     }
 
     /// Whether the vector column has half the precision.
@@ -141,15 +164,13 @@ impl Columns {
     ///
     /// # Safety
     /// As for [`text`](Self::text).
-    pub unsafe fn tokens(
-        &self,
-        tokenizer: &Tokenizer,
-        value: impl Fn(usize) -> Option<Datum>,
-    ) -> Result<Option<Tokens>> {
+    pub unsafe fn tokens(&self, model: Model, value: impl Fn(usize) -> Option<Datum>) -> Result<Option<Tokens>> {
+        let tokenizer = model.backend.embedder.tokenizer();
         let mut limit = FIRST_BYTES;
         loop {
             // SAFETY: the caller's promise.
             let Some((text, is_whole)) = (unsafe { self.head(&value, limit) })? else { return Ok(None) };
+            let text = model.prompted(&text);
             if is_whole {
                 return Ok(Some(tokenizer.encode(&text)?));
             }
@@ -365,10 +386,10 @@ fn wrong_type(table: Oid, name: &CStr, detail: String, hint: String) -> Report {
 }
 
 /// The type of a vector column: pgvector's `vector` or `halfvec`.
-fn vector_column_type(table: Oid, name: &CStr, number: i16, vector: Oid) -> Result<Oid> {
+fn vector_column_type(table: Oid, name: &CStr, number: i16, vector: Oid, dimensions: usize) -> Result<Oid> {
     let (found, modifier) = column_type(table, number);
     let base = if vector::is_half(found, vector) { Some("halfvec") } else { (found == vector).then_some("vector") };
-    if base.is_some() && modifier == DIMENSIONS as i32 {
+    if base.is_some() && modifier == dimensions as i32 {
         return Ok(found);
     }
     let found = match base {
@@ -381,8 +402,8 @@ fn vector_column_type(table: Oid, name: &CStr, number: i16, vector: Oid) -> Resu
     Err(wrong_type(
         table,
         name,
-        format!("Its type is {found}, expected vector({DIMENSIONS}) or halfvec({DIMENSIONS})."),
-        format!("ALTER TABLE {table_name} ALTER COLUMN {quoted} TYPE {wanted}({DIMENSIONS}), or name another column."),
+        format!("Its type is {found}, expected vector({dimensions}) or halfvec({dimensions})."),
+        format!("ALTER TABLE {table_name} ALTER COLUMN {quoted} TYPE {wanted}({dimensions}), or name another column."),
     ))
 }
 

@@ -4,10 +4,10 @@
 //! later whether the row is still the one that was read.
 #![allow(unsafe_code)]
 
-use embedder::{Tokenizer, Tokens};
+use embedder::Tokens;
 use pgrx::pg_sys::{self, Datum, Oid};
 
-use crate::model::backend;
+use crate::model::registry::Model;
 use crate::postgres::identity::Settings;
 use crate::postgres::memory::Scratch;
 use crate::postgres::report::{Report, Result};
@@ -39,12 +39,13 @@ pub struct Limit {
 }
 
 /// Rows that were read together.
-#[derive(Debug, Default)]
 pub struct Page {
+    /// The model whose tokens were read.
+    pub model: Model,
     pub rows: Vec<Row>,
     /// Rows whose texts cannot be embedded, by place and version, and why.
     pub refused: Vec<((Place, u32), Report)>,
-    /// Rows of which only the first 256 tokens are embedded.
+    /// Rows of which only the first tokens are embedded.
     pub truncated: usize,
     /// Tokens of all texts.
     tokens: usize,
@@ -90,12 +91,18 @@ impl Table {
 
     /// Reads rows up to a limit, leaving out those of which `skip` says so.
     pub fn read(&self, reader: &Statement, limit: Limit, skip: impl Fn(Place, u32) -> bool) -> Result<Page> {
-        let tokenizer = backend::get()?.embedder.tokenizer();
-        let mut page = Page::default();
+        let mut page = Page {
+            rows: Vec::new(),
+            refused: Vec::new(),
+            truncated: 0,
+            tokens: 0,
+            full_at: None,
+            model: self.columns.model.open()?,
+        };
         // SAFETY: a statement without parameters.
         let mut running = unsafe { reader.start(&[]) }?;
         loop {
-            let more = self.read_some(&mut running, tokenizer, &mut page, limit, &skip)?;
+            let more = self.read_some(&mut running, &mut page, limit, &skip)?;
             if !more || page.full_at.is_some() {
                 break;
             }
@@ -108,7 +115,6 @@ impl Table {
     fn read_some(
         &self,
         running: &mut Running,
-        tokenizer: &Tokenizer,
         page: &mut Page,
         limit: Limit,
         skip: &impl Fn(Place, u32) -> bool,
@@ -121,7 +127,7 @@ impl Table {
             let place = unsafe { place(rows.value(n, 1).unwrap_or(Datum::from(0))) };
             let version = rows.value(n, 2).map_or(0, |version| version.value() as u32);
             if !skip(place, version) {
-                self.take(&rows, n, (place, version), tokenizer, page)?;
+                self.take(&rows, n, (place, version), page)?;
             }
             if page.rows.len() + page.refused.len() == limit.rows || page.tokens >= limit.tokens {
                 page.full_at = Some(place);
@@ -131,17 +137,10 @@ impl Table {
         Ok(rows.len() > 0)
     }
 
-    fn take(
-        &self,
-        rows: &Rows,
-        n: usize,
-        (place, version): (Place, u32),
-        tokenizer: &Tokenizer,
-        page: &mut Page,
-    ) -> Result<()> {
+    fn take(&self, rows: &Rows, n: usize, (place, version): (Place, u32), page: &mut Page) -> Result<()> {
         let _text = Scratch::new();
         // SAFETY: the third and further columns are the values, which outlive the call.
-        let tokens = unsafe { self.columns.tokens(tokenizer, |source| rows.value(n, source as i16 + 3)) };
+        let tokens = unsafe { self.columns.tokens(page.model, |source| rows.value(n, source as i16 + 3)) };
         match tokens.and_then(|tokens| refuse_truncated(tokens, page)) {
             Ok(tokens) => {
                 page.tokens += tokens.as_ref().map_or(0, |tokens| tokens.ids.len());
@@ -157,7 +156,7 @@ impl Table {
 /// Counts a text that is truncated, or refuses it, as `pg_embed.truncation` asks for.
 fn refuse_truncated(tokens: Option<Tokens>, page: &mut Page) -> Result<Option<Tokens>> {
     if tokens.as_ref().is_some_and(|tokens| tokens.truncated) {
-        backend::refuse_truncated()?;
+        page.model.backend.refuse_truncated()?;
         page.truncated += 1;
     }
     Ok(tokens)

@@ -11,6 +11,7 @@ use std::ffi::{CStr, CString};
 use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::{self, Oid};
 
+use crate::model::registry::Named;
 use crate::postgres::catalog::{self, Queue, Relation, Trigger};
 use crate::postgres::memory::Scratch;
 use crate::postgres::progress::{self, Entry, Left};
@@ -21,6 +22,9 @@ use crate::postgres::{encoding, spi};
 use crate::table::access::{self, Members, Table};
 use crate::table::columns::{self, Choice, Columns, table_name};
 use crate::table::trigger;
+
+/// The function that embeds with a model that is named.
+const WITH_MODEL: &CStr = c"embed_text_with_model";
 
 /// How a column gets its vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,56 +60,30 @@ pub struct Column {
     vector: Oid,
 }
 
-/// The functions of the extension to which the function `called` belongs.
-struct Functions {
-    embed_text: Oid,
-    embed: Oid,
-    mark: Oid,
-    vector: Oid,
+/// What is to be said of a trigger beside others.
+fn remark(trigger: &Trigger, mode: Mode) -> Option<String> {
+    let is_other =
+        |other: &&Trigger| other.oid != trigger.oid && trigger::vector_column(other) == trigger::vector_column(trigger);
+    let others = catalog::triggers_on(trigger.table);
+    let other = |does: fn(Oid) -> bool| others.iter().filter(is_other).find(move |other| does(other.function));
+    let name = |trigger: &Trigger| encoding::to_utf8_lossy(&trigger.name);
+    if mode == Mode::Watch
+        && let Some(whole) = other(trigger::marks).filter(|other| other.is_inherited())
+    {
+        let whole = table_name(whole.made_for().unwrap_or(whole.table));
+        return Some(format!("is watched as a partition of \"{whole}\" too, which decides: embed_unwatch() this one"));
+    }
+    match mode {
+        Mode::Watch => other(trigger::embeds)
+            .map(|other| format!("trigger \"{}\" fills it too: drop the trigger, or embed_unwatch()", name(other))),
+        _ => other(trigger::marks).map(|_| "is watched too: drop the trigger, or embed_unwatch()".to_owned()),
+    }
+    .or_else(|| trigger::later(trigger))
 }
 
-impl Functions {
-    fn beside(called: Oid) -> Result<Self> {
-        let extension = catalog::extension_of(called);
-        let member = |symbol| {
-            extension.and_then(|extension| catalog::member(extension, symbol)).ok_or_else(|| {
-                let message = "extension pg_embed is incomplete";
-                Report::new(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message)
-                    .hint("Drop the extension and create it again.")
-            })
-        };
-        let embed_text = member(c"embed_text")?;
-        // SAFETY: a lookup of a function that is there.
-        let vector = unsafe { pg_sys::get_func_rettype(embed_text) };
-        Ok(Self { embed_text, embed: member(c"embed_trigger")?, mark: member(c"embed_mark_trigger")?, vector })
-    }
-}
-
-impl Functions {
-    /// What is to be said of a trigger beside others.
-    fn remark(&self, trigger: &Trigger, mode: Mode) -> Option<String> {
-        let fills = |other: &&Trigger| other.oid != trigger.oid && other.arguments.first() == trigger.arguments.first();
-        let others = catalog::triggers_on(trigger.table);
-        let other = |function: Oid| others.iter().filter(fills).find(move |other| other.function == function);
-        let name = |trigger: &Trigger| encoding::to_utf8_lossy(&trigger.name);
-        if mode == Mode::Watch
-            && let Some(whole) = other(self.mark).filter(|other| other.is_inherited())
-        {
-            let whole = table_name(whole.made_for(self.mark).unwrap_or(whole.table));
-            return Some(format!(
-                "is watched as a partition of \"{whole}\" too, which decides: embed_unwatch() this one"
-            ));
-        }
-        match mode {
-            Mode::Watch => other(self.embed)
-                .map(|other| format!("trigger \"{}\" fills it too: drop the trigger, or embed_unwatch()", name(other))),
-            _ => other(self.mark).map(|_| "is watched too: drop the trigger, or embed_unwatch()".to_owned()),
-        }
-        .or_else(|| trigger::later(trigger, &[self.embed, self.mark]))
-    }
-
+impl Column {
     /// The column of an index that `embed_watch()` needs, if nothing watches it: a partition that was detached, perhaps.
-    fn no_longer_watched(&self, queue: &Queue) -> Option<Column> {
+    fn no_longer_watched(queue: &Queue, vector: Oid) -> Option<Self> {
         let name = |number: i16| {
             // SAFETY: a lookup; gives a palloc'd string, or null for a column that is gone.
             let name = unsafe { pg_sys::get_attname(queue.table, number, true) };
@@ -113,16 +91,16 @@ impl Functions {
             (!name.is_null()).then(|| unsafe { CStr::from_ptr(name) }.to_owned())
         };
         let choice = Choice {
+            model: Named::default(),
             embedding: name(queue.column)?,
             sources: queue.others.iter().map(|number| name(*number)).collect::<Option<_>>()?,
         };
         // A trigger that names a column which has another name by now is told by itself.
         let is_its = |name: &CString| *name == choice.embedding || columns::number(queue.table, name).is_err();
-        let ours = [self.mark, self.embed];
-        let is_watched = catalog::triggers_on(queue.table)
-            .iter()
-            .any(|trigger| ours.contains(&trigger.function) && trigger.arguments.first().is_some_and(is_its));
-        if is_watched || Columns::resolve(queue.table, &choice.embedding, &choice.sources, self.vector).is_err() {
+        let is_ours = |trigger: &&Trigger| trigger::marks(trigger.function) || trigger::embeds(trigger.function);
+        let triggers = catalog::triggers_on(queue.table);
+        let mut columns = triggers.iter().filter(is_ours).filter_map(trigger::vector_column);
+        if columns.any(is_its) || Columns::resolve(queue.table, &choice, vector).is_err() {
             return None;
         }
         let remark = format!(
@@ -130,7 +108,7 @@ impl Functions {
             table_name(queue.index)
         );
         let (table, mode, remark, trigger) = (queue.table, Mode::Unwatched, Some(remark), None);
-        Some(Column { table, choice, mode, remark, trigger, vector: self.vector })
+        Some(Self { table, choice, mode, remark, trigger, vector })
     }
 }
 
@@ -139,18 +117,19 @@ impl Functions {
 /// # Errors
 /// 55000 if `called` is not a function of the extension.
 pub fn columns(called: Oid) -> Result<Vec<Column>> {
-    let functions = Functions::beside(called)?;
+    let vector = columns::vector_type(called)?;
+    let Some(extension) = catalog::extension_of(called) else { return Ok(Vec::new()) };
     let mut found = Vec::new();
-    for (function, mode) in [(functions.embed, Mode::Trigger), (functions.mark, Mode::Watch)] {
-        for trigger in catalog::triggers_of(function).into_iter().filter(|trigger| !trigger.is_inherited()) {
-            let [embedding, sources @ ..] = &trigger.arguments[..] else { continue };
-            let choice = Choice { embedding: embedding.clone(), sources: sources.to_vec() };
-            let (table, remark) = (trigger.table, functions.remark(&trigger, mode));
-            found.push(Column { table, choice, mode, remark, trigger: Some(trigger), vector: functions.vector });
+    for (which, mode) in [(trigger::Mode::Embed, Mode::Trigger), (trigger::Mode::Mark, Mode::Watch)] {
+        for trigger in trigger::all(extension, which).into_iter().filter(|trigger| !trigger.is_inherited()) {
+            let Some(choice) = trigger::choice(&trigger) else { continue };
+            let (table, remark) = (trigger.table, remark(&trigger, mode));
+            found.push(Column { table, choice, mode, remark, trigger: Some(trigger), vector });
         }
     }
-    found.extend(catalog::queues().into_iter().filter_map(|queue| functions.no_longer_watched(&queue)));
-    for (table, number) in catalog::columns_generated_by(functions.embed_text) {
+    found.extend(catalog::queues().into_iter().filter_map(|queue| Column::no_longer_watched(&queue, vector)));
+    let functions = [c"embed_text", WITH_MODEL].map(|symbol| catalog::member(extension, symbol));
+    for (table, number) in functions.into_iter().flatten().flat_map(catalog::columns_generated_by) {
         let is_partition = Relation::find(table).is_none_or(|relation| relation.is_partition);
         // SAFETY: a lookup; gives a palloc'd string, or null for a column that is gone.
         let name = unsafe { pg_sys::get_attname(table, number, true) };
@@ -159,9 +138,10 @@ pub fn columns(called: Oid) -> Result<Vec<Column>> {
         }
         // SAFETY: zero-terminated, as all names are.
         let embedding = unsafe { CStr::from_ptr(name) }.to_owned();
-        let choice = Choice { embedding, sources: Vec::new() };
+        let model = catalog::generated_with(table, number, WITH_MODEL, 1);
+        let choice = Choice { model: Named { model, prompt: None }, embedding, sources: Vec::new() };
         let (mode, remark, trigger) = (Mode::Generated, None, None);
-        found.push(Column { table, choice, mode, remark, trigger, vector: functions.vector });
+        found.push(Column { table, choice, mode, remark, trigger, vector });
     }
     found.retain(|column| Relation::find(column.table).is_some());
     Ok(found)
@@ -208,12 +188,12 @@ impl Column {
 
     /// The numbers of the columns that are read.
     fn numbers(&self) -> Result<Vec<i16>> {
-        let Choice { embedding, sources } = &self.choice;
+        let Choice { embedding, .. } = &self.choice;
         if self.mode == Mode::Generated {
             // SAFETY: a lookup; the column was there a moment ago.
             return Ok(vec![unsafe { pg_sys::get_attnum(self.table, embedding.as_ptr()) }]);
         }
-        Ok(Columns::resolve(self.table, embedding, sources, self.vector)?.numbers().collect())
+        Ok(Columns::resolve(self.table, &self.choice, self.vector)?.numbers().collect())
     }
 
     fn count_part(&self, relation: Relation, counted: &mut Counted) -> Result<()> {

@@ -10,7 +10,7 @@ use ndarray::ArrayView1;
 use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::Datum;
 
-use crate::model::backend;
+use crate::model::registry::Model;
 use crate::postgres::memory::Scratch;
 use crate::postgres::report::{Report, Result};
 use crate::postgres::statement::Statement;
@@ -43,7 +43,7 @@ pub enum Outcome {
 
 impl Embedded {
     /// Computes the vectors. No transaction needs to be open.
-    pub fn compute(mut rows: Vec<Row>, threads: usize) -> Result<Self> {
+    pub fn compute(model: Model, mut rows: Vec<Row>, threads: usize) -> Result<Self> {
         let mut tokens = Vec::with_capacity(rows.len());
         let mut lines = Vec::with_capacity(rows.len());
         for row in &mut rows {
@@ -51,7 +51,7 @@ impl Embedded {
             lines.push(text.is_some().then_some(tokens.len()));
             tokens.extend(text);
         }
-        let vectors = backend::run(embedder::Batch::from_tokens(tokens)?, threads)?.into_vectors();
+        let vectors = model.backend.run(embedder::Batch::from_tokens(tokens)?, threads)?.into_vectors();
         Ok(Self { rows, vectors, lines, stored: 0 })
     }
 

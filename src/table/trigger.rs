@@ -1,8 +1,8 @@
-//! The triggers: `embed_trigger()` embeds the row that is being written, `embed_mark_trigger()` leaves that to the
-//! worker.
+//! The triggers: `embed_trigger()` embeds the row that is being written, `embed_mark_trigger()` leaves that to the worker.
+//! Each has a sibling for a model that its arguments name first.
 #![allow(unsafe_code)]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::num::NonZeroUsize;
 use std::slice;
 
@@ -16,28 +16,77 @@ use crate::postgres::arguments::Call;
 use crate::postgres::catalog::{self, Relation, Trigger};
 use crate::postgres::report::{Report, Result};
 use crate::postgres::{encoding, vector};
-use crate::table::columns::{self, Columns, Text, table_name};
+use crate::table::columns::{self, Choice, Columns, Text, table_name};
 
-/// `embed_trigger(embedding column, source column, ...)`
-pub fn embed(call: Call) -> Result<Datum> {
-    let row = Row::fired(call)?;
+const EMBED: [&CStr; 2] = [c"embed_trigger", c"embed_model_trigger"];
+const MARK: [&CStr; 2] = [c"embed_mark_trigger", c"embed_model_mark_trigger"];
+
+/// Whether a function embeds the row that is being written.
+pub fn embeds(function: Oid) -> bool {
+    EMBED.iter().any(|symbol| catalog::is_ours(function, symbol))
+}
+
+/// Whether a function leaves a row to the worker.
+pub fn marks(function: Oid) -> bool {
+    MARK.iter().any(|symbol| catalog::is_ours(function, symbol))
+}
+
+/// The triggers that call a function of the extension that embeds, or one that marks.
+pub fn all(extension: Oid, mode: Mode) -> Vec<Trigger> {
+    let symbols = if mode == Mode::Embed { EMBED } else { MARK };
+    symbols.into_iter().filter_map(|symbol| catalog::member(extension, symbol)).flat_map(catalog::triggers_of).collect()
+}
+
+/// The function of the extension that marks, for a trigger with or without a model.
+pub fn marking(extension: Oid, with_model: bool) -> Option<Oid> {
+    catalog::member(extension, MARK[usize::from(with_model)])
+}
+
+/// What a trigger of ours does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Embed,
+    Mark,
+}
+
+/// What a trigger that calls a function of ours says.
+pub fn choice(trigger: &Trigger) -> Option<Choice> {
+    Choice::of_trigger(&trigger.arguments, takes_model(trigger.function))
+}
+
+fn takes_model(function: Oid) -> bool {
+    catalog::is_ours(function, EMBED[1]) || catalog::is_ours(function, MARK[1])
+}
+
+/// The vector column that a trigger names, if it calls a function of ours.
+pub fn vector_column(trigger: &Trigger) -> Option<&CString> {
+    trigger.arguments.get(if takes_model(trigger.function) { 2 } else { 0 })
+}
+
+/// `embed_trigger(embedding column, source column, ...)`, `embed_model_trigger(model, prompt, embedding column, ...)`
+pub fn embed(call: Call, with_model: bool) -> Result<Datum> {
+    let row = Row::fired(call, with_model)?;
     if row.keeps_vector()? {
         return Ok(Datum::from(row.new));
     }
-    let vector = row.text()?.as_deref().map(|text| memo::embed(text, vector::to_datum)).transpose()?;
+    let vector = match row.text()?.as_deref() {
+        Some(text) => Some(memo::embed(row.columns.model.open()?, text, vector::to_datum)?),
+        None => None,
+    };
     Ok(Datum::from(row.with(vector)))
 }
 
-/// `embed_mark_trigger(embedding column, source column, ...)`: NULL is what the worker looks for. Gives the row, and its
+/// `embed_mark_trigger(embedding column, source column, ...)`, and with a model as above: NULL is what the worker looks for. Gives the row, and its
 /// table if the row waits for its vector now.
 ///
 /// A row of a foreign table is left as it is: it is not the worker's, and would wait for ever.
-pub fn mark(call: Call) -> Result<(Datum, Option<Oid>)> {
-    let row = Row::fired(call).map_err(|report| match report.is(PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN) {
-        true => report
-            .hint("If it has another name now: embed_unwatch() with the old one, then embed_watch() with the new."),
-        false => report,
-    })?;
+pub fn mark(call: Call, with_model: bool) -> Result<(Datum, Option<Oid>)> {
+    let row =
+        Row::fired(call, with_model).map_err(|report| match report.is(PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN) {
+            true => report
+                .hint("If it has another name now: embed_unwatch() with the old one, then embed_watch() with the new."),
+            false => report,
+        })?;
     if Relation::find(row.table).is_some_and(|table| table.is_foreign()) {
         return Ok((Datum::from(row.new), None));
     }
@@ -54,7 +103,7 @@ impl Row {
     ///
     /// # Errors
     /// 39P01 for a trigger of another kind; 42703, 42804, 42P10 if the columns are not what they should be.
-    fn fired(call: Call) -> Result<Self> {
+    fn fired(call: Call, with_model: bool) -> Result<Self> {
         let fcinfo = call.info();
         // SAFETY: the trigger manager passes a TriggerData whose parts live until the function returns.
         unsafe {
@@ -65,7 +114,7 @@ impl Row {
             let trigger = &*data.tg_trigger;
             let relation = &*data.tg_relation;
             let name = encoding::to_utf8_lossy(CStr::from_ptr(trigger.tgname));
-            if let Some(reason) = unfit(data.tg_event, trigger) {
+            if let Some(reason) = unfit(data.tg_event) {
                 let message = format!("trigger \"{name}\" on table \"{}\" cannot embed", table_name(relation.rd_id));
                 return Err(misuse(message).detail(reason));
             }
@@ -74,7 +123,11 @@ impl Row {
                 .map(|argument| CStr::from_ptr(*argument))
                 .collect();
             let vector = columns::vector_type(call.function())?;
-            let columns = Columns::resolve(relation.rd_id, arguments[0], &arguments[1..], vector)
+            let Some(choice) = Choice::of_trigger(&arguments, with_model) else {
+                let message = format!("trigger \"{name}\" on table \"{}\" cannot embed", table_name(relation.rd_id));
+                return Err(misuse(message).detail("It does not name a vector column and at least one source column."));
+            };
+            let columns = Columns::resolve(relation.rd_id, &choice, vector)
                 .and_then(|columns| {
                     columns::refuse_generated(relation.rd_id, &columns)?;
                     columns::refuse_default(relation.rd_id, columns.embedding)?;
@@ -91,11 +144,11 @@ impl Row {
     }
 }
 
-/// Says which triggers of the table fire after this one and may change a text, if there are such. `ours` are the functions
-/// that leave texts alone.
-pub fn later(trigger: &Trigger, ours: &[Oid]) -> Option<String> {
+/// Says which triggers of the table fire after this one and may change a text, if there are such: ours leave texts alone.
+pub fn later(trigger: &Trigger) -> Option<String> {
     let is_later = |other: &&Trigger| {
-        other.changes_rows && !other.is_disabled() && !ours.contains(&other.function) && other.name > trigger.name
+        let is_ours = || embeds(other.function) || marks(other.function);
+        other.changes_rows && !other.is_disabled() && other.name > trigger.name && !is_ours()
     };
     let all = catalog::triggers_on(trigger.table);
     let quoted = |name: &CStr| format!("\"{}\"", encoding::to_utf8_lossy(name));
@@ -111,15 +164,13 @@ pub fn later(trigger: &Trigger, ours: &[Oid]) -> Option<String> {
 }
 
 /// Why a trigger cannot give a row its vector, if so.
-fn unfit(event: u32, trigger: &pg_sys::Trigger) -> Option<&'static str> {
+fn unfit(event: u32) -> Option<&'static str> {
     if !fired::trigger_fired_for_row(event) {
         Some("It fires for each statement, not for each row.")
     } else if !fired::trigger_fired_before(event) {
         Some("It does not fire before the row is written.")
     } else if !(fired::trigger_fired_by_insert(event) || fired::trigger_fired_by_update(event)) {
         Some("It fires for something else than INSERT and UPDATE.")
-    } else if trigger.tgnargs < 2 {
-        Some("It does not name a vector column and at least one source column.")
     } else {
         None
     }
@@ -128,7 +179,8 @@ fn unfit(event: u32, trigger: &pg_sys::Trigger) -> Option<&'static str> {
 fn misuse(message: String) -> Report {
     Report::new(PgSqlErrorCode::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED, message).hint(
         "Use CREATE TRIGGER ... BEFORE INSERT OR UPDATE ON ... FOR EACH ROW EXECUTE FUNCTION \
-         embed_trigger('vector column', 'source column', ...).",
+         embed_trigger('vector column', 'source column', ...), or embed_model_trigger('model', 'prompt or nothing', \
+         'vector column', 'source column', ...).",
     )
 }
 

@@ -5,7 +5,7 @@ use embedder::{Batch, Tokens};
 use ndarray::ArrayView1;
 use pgrx::pg_sys::{self, Datum, Oid};
 
-use crate::model::backend;
+use crate::model::registry::Model;
 use crate::postgres::memory::Scratch;
 use crate::postgres::report::Result;
 use crate::postgres::statement::{Rows, Running, Statement};
@@ -61,7 +61,8 @@ pub fn verify(target: Oid, choice: &Choice, vector: Oid, sample: usize) -> Resul
         }
         (Draw::new(sample, rows as f64), String::new())
     };
-    let mut comparison = Comparison::default();
+    let model = choice.model.open()?;
+    let mut comparison = Comparison { model, stored: Vec::new(), tokens: Vec::new(), findings: Findings::default() };
     for part in &parts {
         let _memory = Scratch::new();
         let _identity = access::as_owner(&part.relation);
@@ -76,10 +77,7 @@ fn parts(target: Oid, choice: &Choice, vector: Oid) -> Result<Vec<Table>> {
     let relation = access::lock(target, pg_sys::AccessShareLock)?;
     let members = Members::of(target, true)?.of_one_owner(&relation);
     // What is wrong with the columns is said also where no part has rows.
-    drop(access::as_reader(
-        &relation,
-        Columns::resolve(target, &choice.embedding, &choice.sources, vector)?.numbers(),
-    )?);
+    drop(access::as_reader(&relation, Columns::resolve(target, choice, vector)?.numbers())?);
     members.notice_left_out()?;
     let mut parts = Vec::new();
     for table in members.tables {
@@ -137,8 +135,8 @@ impl Stored {
 }
 
 /// Rows with a text, on their way to be compared: the vector that is stored, if any, and the text's tokens.
-#[derive(Default)]
 struct Comparison {
+    model: Model,
     stored: Vec<Option<Stored>>,
     tokens: Vec<Tokens>,
     findings: Findings,
@@ -179,14 +177,13 @@ impl Comparison {
     }
 
     fn take(&mut self, part: &Table, rows: &Rows, n: usize) -> Result<()> {
-        let tokenizer = backend::get()?.embedder.tokenizer();
         let value = |column: i16| rows.value(n, column);
         // SAFETY: a vector, and the values of the source columns.
         let (stored, tokens) = unsafe {
             let rounding = if part.columns.is_half() { ROUNDING } else { 0.0 };
             let components = |stored: Datum| vector::components(part.columns.to_vector(stored)).to_vec();
             let stored = value(1).map(|stored| Stored { components: components(stored), rounding });
-            (stored, part.columns.tokens(tokenizer, |source| value(source as i16 + 2))?)
+            (stored, part.columns.tokens(self.model, |source| value(source as i16 + 2))?)
         };
         match tokens {
             Some(tokens) => {
@@ -204,7 +201,7 @@ impl Comparison {
     /// Embeds the texts that were read, and compares.
     fn compare(&mut self) -> Result<()> {
         let batch = Batch::from_tokens(std::mem::take(&mut self.tokens))?;
-        let vectors = backend::run(batch, guc::threads())?.into_vectors();
+        let vectors = self.model.backend.run(batch, guc::threads())?.into_vectors();
         for (stored, fresh) in std::mem::take(&mut self.stored).iter().zip(vectors.rows()) {
             self.findings.checked += 1;
             let Some(stored) = stored else {

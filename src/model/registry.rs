@@ -1,0 +1,262 @@
+//! Models by name: which directory a name stands for, and which files have to be in it.
+//!
+//! A model is a foreign server of the wrapper `embed_model`: an object of the database with a name, an owner and
+//! privileges, which a dump makes before the tables that need it. Its options say where the files are and which they have to
+//! be: from then on the name stands for these, and other files are an error. So a vector depends on nothing but the text and
+//! the names in the call, and the functions can be IMMUTABLE.
+
+use std::ffi::{CStr, CString};
+use std::path::{Component, Path, PathBuf};
+
+use embedder::{Checksums, Files};
+use pgrx::PgSqlErrorCode;
+
+use crate::model::backend::{self, Backend};
+use crate::postgres::foreign::{self, Server};
+use crate::postgres::report::{Report, Result};
+use crate::postgres::spi;
+use crate::postgres::{encoding, server, text};
+
+/// The wrapper's name, and the function that checks its servers' options.
+const WRAPPER: &CStr = c"embed_model";
+const VALIDATOR: &CStr = c"embed_model_validator";
+
+/// The options of a server. The first three decide, the others tell.
+const DIRECTORY: &CStr = c"directory";
+const FINGERPRINT: &CStr = c"fingerprint";
+const FILES: &CStr = c"files";
+const DIMENSIONS: &CStr = c"dimensions";
+const TOLD: [&CStr; 5] = [c"architecture", DIMENSIONS, c"max_tokens", c"pooling", c"prompts"];
+
+/// The model that is there after CREATE EXTENSION, by its name.
+pub const BUILT_IN: &CStr = c"all-MiniLM-L6-v2";
+
+/// A model by its name, and one of its prompts; by default, all-MiniLM-L6-v2, which has none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Named {
+    pub model: Option<CString>,
+    pub prompt: Option<CString>,
+}
+
+/// What tells a model that is open from others: where it is in this process.
+pub type Id = usize;
+
+/// A model that is open, and the text that stands before every text that it reads.
+#[derive(Clone, Copy)]
+pub struct Model {
+    pub backend: &'static Backend,
+    pub prompt: &'static str,
+}
+
+impl Named {
+    /// Opens the model, unless this process has it open.
+    ///
+    /// # Errors
+    /// 42704 if there is none, 42501 if the current user may not use it, XX001 if its files are others than they were, 22023
+    /// if it has no such prompt, and what is wrong with its files.
+    pub fn open(&self) -> Result<Model> {
+        let backend = match self.registered()? {
+            None => backend::get()?,
+            Some(server) => open(&self.name(), &server)?,
+        };
+        let prompt = self.prompt.as_deref().map(text::from_server).transpose()?;
+        Ok(Model { backend, prompt: backend.embedder.model().prompt(prompt.as_deref())? })
+    }
+
+    /// How many components its vectors have, told without opening it.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn dimensions(&self) -> Result<usize> {
+        let Some(server) = self.registered()? else { return Ok(embedder::DIMENSIONS) };
+        let told = server.option(DIMENSIONS)?.and_then(|dimensions| dimensions.parse().ok());
+        told.ok_or_else(|| spoiled(&self.name(), DIMENSIONS))
+    }
+
+    /// Model and prompt for messages.
+    pub fn describe(&self) -> String {
+        match &self.prompt {
+            None => format!("model \"{}\"", self.name()),
+            Some(prompt) => format!("model \"{}\" and prompt \"{}\"", self.name(), encoding::to_utf8_lossy(prompt)),
+        }
+    }
+
+    pub fn name(&self) -> String {
+        encoding::to_utf8_lossy(self.model.as_deref().unwrap_or(BUILT_IN))
+    }
+
+    /// The server, unless it is the model that is always there.
+    fn registered(&self) -> Result<Option<Server>> {
+        let Some(name) = self.model.as_deref().filter(|name| *name != BUILT_IN) else { return Ok(None) };
+        let quoted = self.name();
+        let Some(server) = Server::find(name, VALIDATOR) else {
+            let message = format!("model \"{quoted}\" does not exist");
+            return Err(Report::new(PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT, message)
+                .hint("The view embed_models lists those that do; embed_add_model() adds one."));
+        };
+        if !server.may_be_used() {
+            let message = format!("permission denied for model \"{quoted}\"");
+            return Err(Report::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message)
+                .hint("GRANT USAGE ON FOREIGN SERVER to the role."));
+        }
+        Ok(Some(server))
+    }
+}
+
+impl Model {
+    pub fn id(&self) -> Id {
+        std::ptr::from_ref(self.backend).addr()
+    }
+
+    pub fn is_built_in(&self) -> bool {
+        backend::get().is_ok_and(|built_in| std::ptr::eq(built_in, self.backend))
+    }
+
+    /// A text as the model reads it, with the prompt before it.
+    pub fn prompted<'t>(&self, text: &'t str) -> std::borrow::Cow<'t, str> {
+        match self.prompt {
+            "" => text.into(),
+            prompt => format!("{prompt}{text}").into(),
+        }
+    }
+}
+
+fn open(name: &str, server: &Server) -> Result<&'static Backend> {
+    let option = |option: &CStr| server.option(option)?.ok_or_else(|| spoiled(name, option));
+    let fingerprint = option(FINGERPRINT)?;
+    if let Some(backend) = backend::known(&fingerprint) {
+        return Ok(backend);
+    }
+    let files: Checksums = serde_json::from_str(&option(FILES)?).map_err(|_| spoiled(name, FILES))?;
+    backend::open_other(&path(&option(DIRECTORY)?), Files::Recorded(files))
+}
+
+fn spoiled(name: &str, option: &CStr) -> Report {
+    let message = format!("option \"{}\" of model \"{name}\" is not valid", option.to_string_lossy());
+    Report::new(PgSqlErrorCode::ERRCODE_DATA_CORRUPTED, message)
+        .hint("Drop the model with embed_drop_model(), and add it again.")
+}
+
+/// The directory that is meant: a name is that of one below the server's share directory.
+pub fn path(directory: &str) -> PathBuf {
+    backend::models_directory().join(directory)
+}
+
+/// Whether a directory is named by its place below the share directory, and by nothing else.
+fn is_plain(directory: &str) -> bool {
+    let mut components = Path::new(directory).components();
+    matches!(components.next(), Some(Component::Normal(_))) && components.next().is_none()
+}
+
+/// `embed_add_model(name text, directory text, precision text)`
+pub fn add(name: &CStr, directory: Option<&str>, precision: &str) -> Result<()> {
+    spi::refuse_read_only(c"embed_add_model()")?;
+    let quoted = encoding::to_utf8_lossy(name);
+    let Some(wrapper) = foreign::wrapper(WRAPPER, VALIDATOR) else {
+        return Err(Report::new(
+            PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
+            "foreign-data wrapper \"embed_model\" of the extension pg_embed does not exist",
+        ));
+    };
+    if !foreign::may_use_wrapper(wrapper) {
+        let message = format!("permission denied to add model \"{quoted}\"");
+        return Err(Report::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message)
+            .hint("A superuser can GRANT USAGE ON FOREIGN DATA WRAPPER embed_model to the role."));
+    }
+    if name == BUILT_IN {
+        let message = format!("model \"{quoted}\" already exists");
+        return Err(Report::new(PgSqlErrorCode::ERRCODE_DUPLICATE_OBJECT, message)
+            .detail("It is there after CREATE EXTENSION.")
+            .hint("Give the model another name."));
+    }
+    match precision {
+        "exact" => {}
+        _ => {
+            return Err(Report::new(
+                PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("invalid precision: \"{precision}\""),
+            )
+            .hint("The only precision is \"exact\"."));
+        }
+    }
+    let directory = directory.unwrap_or(&quoted);
+    refuse_elsewhere(directory)?;
+    let backend = backend::open_other(&path(directory), Files::Any)?;
+    let model = backend.embedder.model();
+    let files = serde_json::to_string(model.checksums()).unwrap_or_default();
+    let prompts = serde_json::to_string(model.prompts()).unwrap_or_default();
+    let (dimensions, max_tokens) = (model.dimensions().to_string(), model.max_tokens().to_string());
+    let told = [model.architecture(), &dimensions, &max_tokens, model.pooling(), &prompts];
+    let decisive = [(DIRECTORY, directory), (FINGERPRINT, &model.fingerprint()), (FILES, &files)];
+    let options = decisive.into_iter().chain(TOLD.into_iter().zip(told));
+    let options: Vec<_> = options
+        .map(|(option, value)| Ok(format!("{} {}", option.to_string_lossy(), spi::literal(value)?)))
+        .collect::<Result<_>>()?;
+    let identifier = spi::identifier(name)?;
+    spi::connect(|spi| {
+        spi.execute(&format!(
+            "CREATE SERVER {identifier} FOREIGN DATA WRAPPER embed_model OPTIONS ({})",
+            options.join(", ")
+        ))?;
+        // As with functions, who should not use it is told so.
+        spi.execute(&format!("GRANT USAGE ON FOREIGN SERVER {identifier} TO PUBLIC"))
+    })
+}
+
+/// `embed_drop_model(name text)`
+pub fn drop(name: &CStr) -> Result<()> {
+    spi::refuse_read_only(c"embed_drop_model()")?;
+    let quoted = encoding::to_utf8_lossy(name);
+    if Server::find(name, VALIDATOR).is_none() {
+        let (sqlstate, message) = match name == BUILT_IN {
+            true => (
+                PgSqlErrorCode::ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST,
+                format!("cannot drop model \"{quoted}\" because extension pg_embed requires it"),
+            ),
+            false => (PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT, format!("model \"{quoted}\" does not exist")),
+        };
+        return Err(Report::new(sqlstate, message).hint("The view embed_models lists the models."));
+    }
+    let identifier = spi::identifier(name)?;
+    spi::connect(|spi| spi.execute(&format!("DROP SERVER {identifier}")))
+}
+
+/// Checks the options of a server of the wrapper, whoever gives them.
+///
+/// # Errors
+/// HV00D for one that is not known, 42501 for a directory that only a superuser may name, 22023 for what is no model's.
+pub fn check_options(options: &[(CString, CString)], is_server: bool) -> Result<()> {
+    let known: Vec<&CStr> = [DIRECTORY, FINGERPRINT, FILES].into_iter().chain(TOLD).collect();
+    for (option, value) in options {
+        if !is_server || !known.contains(&&**option) {
+            let message = format!("invalid option \"{}\"", encoding::to_utf8_lossy(option));
+            return Err(Report::new(PgSqlErrorCode::ERRCODE_FDW_INVALID_OPTION_NAME, message)
+                .hint("Models are made by embed_add_model()."));
+        }
+        if **option == *DIRECTORY {
+            refuse_elsewhere(&text::from_server(value)?)?;
+        }
+    }
+    if is_server
+        && ![DIRECTORY, FINGERPRINT, FILES].iter().all(|needed| options.iter().any(|(name, _)| **name == **needed))
+    {
+        return Err(Report::new(
+            PgSqlErrorCode::ERRCODE_FDW_OPTION_NAME_NOT_FOUND,
+            "a model needs the options \"directory\", \"fingerprint\" and \"files\"",
+        )
+        .hint("Models are made by embed_add_model()."));
+    }
+    Ok(())
+}
+
+/// # Errors
+/// 42501 if only a superuser may have files of this directory read.
+fn refuse_elsewhere(directory: &str) -> Result<()> {
+    if is_plain(directory) || (server::is_superuser() && Path::new(directory).is_absolute()) {
+        return Ok(());
+    }
+    let message = format!("permission denied to read a model from \"{directory}\"");
+    Err(Report::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message)
+        .detail(format!("Others than superusers name a directory in {}.", backend::models_directory().display()))
+        .hint("make install-model MODEL=directory puts it there. A superuser names any other with its absolute path."))
+}
