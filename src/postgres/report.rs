@@ -336,7 +336,7 @@ fn sqlstate(error: &Error) -> PgSqlErrorCode {
             PgSqlErrorCode::ERRCODE_DATA_CORRUPTED
         }
         Error::Unsupported { .. } => PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
-        Error::Argument { .. } => PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+        Error::Argument { .. } | Error::UnknownPrompt { .. } => PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
         Error::Interrupted => PgSqlErrorCode::ERRCODE_QUERY_CANCELED,
         Error::OutOfMemory { .. } => PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY,
         Error::Runtime { .. } | Error::Tokenizer { .. } => PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
