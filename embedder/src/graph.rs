@@ -465,16 +465,68 @@ mod tests {
         initializers(&SMALL, Path::new("/model.safetensors"), bytes)?.collect()
     }
 
+    /// A dense layer for `SMALL`, and a weights file for it.
+    fn dense() -> (Dense, Vec<u8>) {
+        let bytes: Vec<u8> = (0..12u8).flat_map(|i| f32::from(i).to_le_bytes()).collect();
+        let view = |shape: Vec<usize>| {
+            let length = shape.iter().product::<usize>() * 4;
+            TensorView::new(Dtype::F32, shape, &bytes[..length]).unwrap()
+        };
+        let tensors = [("linear.weight", view(vec![3, 4])), ("linear.bias", view(vec![3]))];
+        let file = safetensors::serialize(tensors, None).unwrap();
+        (Dense { path: "2_Dense".into(), inputs: 4, outputs: 3, bias: true, tanh: true }, file)
+    }
+
     #[test]
     fn every_input_of_a_node_is_made_before_it() {
-        let bytes = file("");
-        let mut known: HashSet<String> = weights(&bytes).unwrap().into_keys().collect();
-        known.extend([String::new(), INPUT_IDS.into(), ATTENTION_MASK.into()]);
-        for node in nodes(&SMALL) {
-            assert!(node.inputs.iter().all(|input| known.contains(input)), "{node:?}");
-            known.extend(node.outputs);
+        let (bytes, (dense, dense_bytes)) = (file(""), dense());
+        let layers = |steps: &[Step]| steps.to_vec();
+        for architecture in [Architecture::Bert, Architecture::Roberta] {
+            for (pooling, steps) in [
+                (Pooling::Mean, layers(&[])),
+                (Pooling::Cls, layers(&[])),
+                (Pooling::Mean, layers(&[Step::Normalize])),
+                (Pooling::Cls, layers(&[Step::Dense(dense.clone()), Step::Normalize])),
+                (Pooling::Mean, layers(&[Step::Normalize, Step::Dense(Dense { tanh: false, ..dense.clone() })])),
+            ] {
+                let config = Config { architecture, pooling, steps, ..SMALL };
+                let mut known: HashSet<String> = weights(&bytes).unwrap().into_keys().collect();
+                for (number, layer) in config.dense().enumerate() {
+                    let made =
+                        dense_initializers(number, layer, Path::new("/model.safetensors"), &dense_bytes).unwrap();
+                    known.extend(made.into_iter().map(|(name, _)| name));
+                }
+                known.extend([String::new(), INPUT_IDS.into(), ATTENTION_MASK.into()]);
+                for node in nodes(&config) {
+                    assert!(node.inputs.iter().all(|input| known.contains(input)), "{node:?}");
+                    // No name is given twice.
+                    assert!(node.outputs.iter().all(|output| known.insert(output.clone())), "{node:?}");
+                }
+                assert!(known.contains(EMBEDDING));
+            }
         }
-        assert!(known.contains(EMBEDDING));
+    }
+
+    #[test]
+    fn a_dense_layer_is_transposed() {
+        let (dense, bytes) = dense();
+        let made: HashMap<_, _> =
+            dense_initializers(0, &dense, Path::new("/model.safetensors"), &bytes).unwrap().into_iter().collect();
+        assert_eq!(made["dense.0.weight"].shape(), [4, 3]);
+        assert_eq!(made["dense.0.weight"][[1, 2]], 9.);
+        let other = Dense { outputs: 2, ..dense };
+        let error = dense_initializers(0, &other, Path::new("/model.safetensors"), &bytes).unwrap_err();
+        assert!(error.detail().is_some_and(|detail| detail.contains("linear.weight")), "{error:?}");
+    }
+
+    #[test]
+    fn roberta_counts_positions_from_its_padding_token() {
+        let config = Config { architecture: Architecture::Roberta, padding: 1, ..SMALL };
+        let bytes = file("");
+        let made = initializers(&config, Path::new("/model.safetensors"), &bytes).unwrap();
+        let made: HashMap<String, ArrayD<f32>> = made.collect::<Result<_>>().unwrap();
+        assert_eq!(made["embeddings.position"].shape(), [2, 4]);
+        assert_eq!(made["embeddings.position"][[0, 2]], 6. + 2.);
     }
 
     #[test]

