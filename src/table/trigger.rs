@@ -108,7 +108,7 @@ impl Row {
         // SAFETY: the trigger manager passes a TriggerData whose parts live until the function returns.
         unsafe {
             if !fired::called_as_trigger(fcinfo) {
-                return Err(misuse("function is not called by a trigger".to_owned()));
+                return Err(misuse("function is not called by a trigger".to_owned(), with_model));
             }
             let data = &*(*fcinfo).context.cast::<TriggerData>();
             let trigger = &*data.tg_trigger;
@@ -116,7 +116,7 @@ impl Row {
             let name = encoding::to_utf8_lossy(CStr::from_ptr(trigger.tgname));
             if let Some(reason) = unfit(data.tg_event) {
                 let message = format!("trigger \"{name}\" on table \"{}\" cannot embed", table_name(relation.rd_id));
-                return Err(misuse(message).detail(reason));
+                return Err(misuse(message, with_model).detail(reason));
             }
             let arguments: Vec<&CStr> = slice::from_raw_parts(trigger.tgargs, trigger.tgnargs as usize)
                 .iter()
@@ -125,7 +125,9 @@ impl Row {
             let vector = columns::vector_type(call.function())?;
             let Some(choice) = Choice::of_trigger(&arguments, with_model) else {
                 let message = format!("trigger \"{name}\" on table \"{}\" cannot embed", table_name(relation.rd_id));
-                return Err(misuse(message).detail("It does not name a vector column and at least one source column."));
+                let model = if with_model { "a model, a prompt, " } else { "" };
+                return Err(misuse(message, with_model)
+                    .detail(format!("It does not name {model}a vector column and at least one source column.")));
             };
             let columns = Columns::resolve(relation.rd_id, &choice, vector)
                 .and_then(|columns| {
@@ -176,12 +178,13 @@ fn unfit(event: u32) -> Option<&'static str> {
     }
 }
 
-fn misuse(message: String) -> Report {
-    Report::new(PgSqlErrorCode::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED, message).hint(
-        "Use CREATE TRIGGER ... BEFORE INSERT OR UPDATE ON ... FOR EACH ROW EXECUTE FUNCTION \
-         embed_trigger('vector column', 'source column', ...), or embed_model_trigger('model', 'prompt or nothing', \
-         'vector column', 'source column', ...).",
-    )
+fn misuse(message: String, with_model: bool) -> Report {
+    let call = match with_model {
+        false => "embed_trigger('vector column', 'source column', ...)",
+        true => "embed_model_trigger('model', 'prompt, or empty', 'vector column', 'source column', ...)",
+    };
+    Report::new(PgSqlErrorCode::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED, message)
+        .hint(format!("Use CREATE TRIGGER ... BEFORE INSERT OR UPDATE ON ... FOR EACH ROW EXECUTE FUNCTION {call}."))
 }
 
 /// A row that is being written.

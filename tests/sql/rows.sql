@@ -35,7 +35,7 @@ INSERT INTO generated VALUES ('a'), ('b'), (NULL);
 ALTER TABLE triggered DISABLE TRIGGER embed;
 INSERT INTO triggered VALUES ('missing');
 SELECT relation, embedding, sources, mode, state, rows, embedded, missing, rows_per_second, last_error, last_error_at, next_try,
-	model = (SELECT weights_sha256 FROM embed_info()) AS model
+	model
 	FROM embed_status ORDER BY relation::text;
 SELECT checked, missing, stale FROM embed_verify('generated', 'embedding', ARRAY['title']);
 ALTER TABLE triggered RENAME title TO name;
