@@ -83,9 +83,10 @@ features=(--no-default-features --features "pg$(pg_major "$PG_CONFIG")")
 say "aarch64: cargo build, with this machine's headers of PostgreSQL $(pg_major "$PG_CONFIG")"
 cargo build --locked --release --target "$target" "${features[@]}" || die "does not compile for aarch64"
 say "aarch64: cargo clippy"
-# In the profile of the build, whose bindings are there.
-cargo clippy --locked --release --target "$target" --workspace --all-targets "${features[@]}" -- -D warnings ||
-    die "does not compile without warnings for aarch64"
+# In the profile of the build, whose bindings are there. C's char is u8 on Arm, so a cast to u8 that is needed here is not
+# needed there.
+cargo clippy --locked --release --target "$target" --workspace --all-targets "${features[@]}" -- \
+    -D warnings -A clippy::unnecessary_cast || die "does not compile without warnings for aarch64"
 
 # --- tests
 
