@@ -7,6 +7,7 @@
 # make dist     the sources as an archive for PGXN, into dist/
 # make test, make demo, make demo-report, make bench, make lint, make uninstall, make clean
 # make check-versions   the lints for the other versions of PostgreSQL, and whether the oldest Rust compiles it
+# make check-aarch64    compiles and lints for aarch64, and runs the embedder's tests in an emulator; on x86_64, as root
 # make matrix           the tests in clean file systems of five distributions, with PostgreSQL 14 to 18; as root
 
 PG_CONFIG ?= pg_config
@@ -43,7 +44,7 @@ MODELDEST = $(DESTDIR)$(SHAREDIR)/pg_embed/$(MODEL)
 put = cmp -s $(2) "$(3)" || install -D -m $(1) $(2) "$(3)"
 
 .PHONY: build catalog deps test-deps check-pg-config install install-with-sudo uninstall deb test-deb image test-image dist \
-	test demo demo-report bench lint check-versions matrix clean
+	test demo demo-report bench lint check-versions check-aarch64 matrix clean
 # `test` and `demo` rely on their prerequisites being made in order.
 .NOTPARALLEL:
 
@@ -136,6 +137,9 @@ lint: check-pg-config
 check-versions: check-pg-config
 	@scripts/check-versions.sh
 	@scripts/oldest-rust.sh
+
+check-aarch64: deps
+	@scripts/check-aarch64.sh
 
 # deps/ stays: it is 115 MB to fetch again.
 clean:
