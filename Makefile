@@ -1,6 +1,7 @@
 # make deps     what the build, the tests and the demo need (scripts/deps.sh)
 # make          build the extension
 # make install  put it into the server that PG_CONFIG names
+# make install-model MODEL=directory   put a further model where embed_add_model() finds it by its name
 # make catalog  build the example's programs
 # make deb      Debian packages for that server, into dist/; make test-deb tries such
 # make image    a container image with PostgreSQL, pgvector and pg_embed, into dist/; make test-image tries it; as root
@@ -32,18 +33,18 @@ SUDO = $(shell [ -w "$(PKGLIBDIR)" ] && [ -w "$(SHAREDIR)/extension" ] || echo s
 # Where cargo builds, by its own variable.
 LIBRARY = $(or $(CARGO_TARGET_DIR),target)/release/libpg_embed.so
 RUNTIME = libonnxruntime.so.1.28.0
-MODEL = all-MiniLM-L6-v2
+MINILM = all-MiniLM-L6-v2
 MODEL_FILES = config.json modules.json sentence_bert_config.json tokenizer.json model.safetensors 1_Pooling/config.json
 SCRIPTS = $(notdir $(wildcard sql/pg_embed--*.sql))
 
 LIBDEST = $(DESTDIR)$(PKGLIBDIR)
 EXTDEST = $(DESTDIR)$(SHAREDIR)/extension
-MODELDEST = $(DESTDIR)$(SHAREDIR)/pg_embed/$(MODEL)
+MODELDEST = $(DESTDIR)$(SHAREDIR)/pg_embed/$(MINILM)
 
 # `install` unlinks the old file first: a server that has it mapped keeps its own copy.
 put = cmp -s $(2) "$(3)" || install -D -m $(1) $(2) "$(3)"
 
-.PHONY: build catalog deps test-deps check-pg-config install install-with-sudo uninstall deb test-deb image test-image dist \
+.PHONY: build catalog deps test-deps check-pg-config install install-model install-with-sudo uninstall deb test-deb image test-image dist \
 	test demo demo-report bench lint check-versions check-aarch64 matrix clean
 # `test` and `demo` rely on their prerequisites being made in order.
 .NOTPARALLEL:
@@ -63,15 +64,24 @@ check-pg-config:
 # Installs what `make` built and builds nothing, so that `sudo make install` needs no cargo.
 install: check-pg-config
 	@[ -f $(LIBRARY) ] || { echo "$(LIBRARY) is missing: run make first" >&2; exit 1; }
-	@for f in $(RUNTIME) $(addprefix $(MODEL)/,$(MODEL_FILES)); do \
+	@for f in $(RUNTIME) $(addprefix $(MINILM)/,$(MODEL_FILES)); do \
 		[ -f deps/$$f ] || { echo "deps/$$f is missing: run make deps" >&2; exit 1; }; done
 	@echo "==> installing into $(LIBDEST) and $(DESTDIR)$(SHAREDIR)"
 	@$(call put,755,$(LIBRARY),$(LIBDEST)/pg_embed.so)
 	@$(call put,755,deps/$(RUNTIME),$(LIBDEST)/pg_embed/$(RUNTIME))
 	@set -e; for f in $(MODEL_FILES); do \
-		$(call put,644,deps/$(MODEL)/$$f,$(MODELDEST)/$$f); done
+		$(call put,644,deps/$(MINILM)/$$f,$(MODELDEST)/$$f); done
 	@set -e; for f in $(SCRIPTS); do $(call put,644,sql/$$f,$(EXTDEST)/$$f); done
 	@$(call put,644,pg_embed.control,$(EXTDEST)/pg_embed.control)
+
+# MODEL names a model's directory, which gets a place below the server's share directory, under NAME or its own name.
+install-model: check-pg-config
+	@[ -f "$(MODEL)/modules.json" ] || \
+		{ echo "MODEL=directory has to name one in the layout of sentence-transformers, with a modules.json" >&2; exit 1; }
+	@set -e; to="$(DESTDIR)$(SHAREDIR)/pg_embed/$(or $(NAME),$(notdir $(abspath $(MODEL))))"; \
+	echo "==> installing a model into $$to"; cd "$(MODEL)"; \
+	find . \( -name '*.json' -o -name '*.safetensors' \) -type f | while IFS= read -r f; do \
+		$(call put,644,"$$f",$$to/$$f); done
 
 install-with-sudo: check-pg-config
 	@$(SUDO) $(MAKE) --no-print-directory install PG_CONFIG="$(PG_CONFIG_PATH)"

@@ -1,5 +1,6 @@
 //! From an expression, the texts that `embed_text()` will be called with when it is evaluated: expressions too, that can
-//! be evaluated earlier, as often as one likes, and by somebody else.
+//! be evaluated earlier, as often as one likes, and by somebody else. Where a call names a model, its text stands in an array
+//! with the model and the prompt.
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
@@ -11,19 +12,33 @@ use crate::ahead::tree::{self, tag};
 use crate::postgres::catalog;
 use crate::postgres::version::raw;
 
-/// The arguments of a call of `embed_text()`, if a node is one.
+/// The text of a call of `embed_text()`, if a node is one, as an expression of type `text`; where the call names a model, of
+/// type `text[]`: the text, the model and the prompt.
 ///
 /// # Safety
-/// A node.
-pub unsafe fn arguments(node: *mut Node) -> Option<*mut List> {
-    // SAFETY: the caller's promise.
+/// A node of a planned expression.
+pub unsafe fn text_of(node: *mut Node) -> Option<*mut Node> {
+    // SAFETY: the caller's promise. What is made points to parts of the call.
     unsafe {
-        function_called(node).filter(|function| is_embed_text(*function)).map(|_| (*node.cast::<FuncExpr>()).args)
+        let function = function_called(node)?;
+        let arguments = (*node.cast::<FuncExpr>()).args;
+        if catalog::is_ours(function, c"embed_text") {
+            return tree::items(arguments).next();
+        }
+        if !catalog::is_ours(function, c"embed_text_with_model") {
+            return None;
+        }
+        let array = tree::make::<pg_sys::ArrayExpr>(NodeTag::T_ArrayExpr);
+        (*array).array_typeid = pg_sys::TEXTARRAYOID;
+        (*array).element_typeid = pg_sys::TEXTOID;
+        (*array).array_collid = pg_sys::DEFAULT_COLLATION_OID;
+        (*array).elements = arguments;
+        Some(array.cast())
     }
 }
 
 fn is_embed_text(function: Oid) -> bool {
-    catalog::is_ours(function, c"embed_text")
+    catalog::is_ours(function, c"embed_text") || catalog::is_ours(function, c"embed_text_with_model")
 }
 
 unsafe fn function_called(node: *mut Node) -> Option<Oid> {
@@ -50,7 +65,7 @@ pub unsafe fn occur_in(tree: *mut Node) -> bool {
     unsafe { tree::any(tree, &mut |node| function_called(node).is_some_and(is_embed_text)) }
 }
 
-/// The texts of the calls in an expression, each as an expression of type `text` over the same variables. Where it depends
+/// The texts of the calls in an expression, each as an expression as above over the same variables. Where it depends
 /// on a row whether there is a call, so does it whether its text is NULL. What cannot be told without doing something that
 /// could be noticed is left out, and so is a text that is the same for all rows.
 ///
@@ -90,8 +105,8 @@ unsafe extern "C-unwind" fn visit(node: *mut Node, search: *mut c_void) -> bool 
             return false;
         }
         let state = &mut *search.cast::<Search>();
-        if let Some(texts) = arguments(node) {
-            tree::items(texts).for_each(|text| add(text, state));
+        if let Some(text) = text_of(node) {
+            add(text, state);
             return false;
         }
         match tag(node) {
@@ -165,7 +180,8 @@ unsafe fn add(text: *mut Node, search: &mut Search) {
 unsafe fn guarded(text: *mut Node, guard: &Kind) -> Option<*mut Node> {
     // SAFETY: as for `add`.
     unsafe {
-        let case = case();
+        let kind = pg_sys::exprType(text);
+        let case = case(kind);
         match *guard {
             Kind::Case(original, number) => {
                 if !(*original).arg.is_null() && !is_harmless((*original).arg.cast()) {
@@ -177,7 +193,7 @@ unsafe fn guarded(text: *mut Node, guard: &Kind) -> Option<*mut Node> {
                     if !is_harmless((*when).expr.cast()) {
                         return None;
                     }
-                    let result = if n == number { text } else { null() };
+                    let result = if n == number { text } else { null(kind) };
                     is_else &= n != number;
                     tree::append(&mut (*case).args, branch(tree::copy((*when).expr).cast(), result));
                 }
@@ -191,7 +207,7 @@ unsafe fn guarded(text: *mut Node, guard: &Kind) -> Option<*mut Node> {
                     if !is_harmless(argument) {
                         return None;
                     }
-                    tree::append(&mut (*case).args, branch(null_test(tree::copy(argument), false), null()));
+                    tree::append(&mut (*case).args, branch(null_test(tree::copy(argument), false), null(kind)));
                 }
                 (*case).defresult = text.cast();
             }
@@ -203,11 +219,11 @@ unsafe fn guarded(text: *mut Node, guard: &Kind) -> Option<*mut Node> {
 /// The text where a condition holds, NULL elsewhere.
 ///
 /// # Safety
-/// A planned condition and a planned expression of type text.
+/// A planned condition, and what [`text_of`] gives.
 pub unsafe fn only_if(condition: *mut Node, text: *mut Node) -> *mut Node {
     // SAFETY: the caller's promise.
     unsafe {
-        let case = case();
+        let case = case(pg_sys::exprType(text));
         tree::append(&mut (*case).args, branch(condition, text));
         case.cast()
     }
@@ -227,14 +243,14 @@ pub unsafe fn null_test(expression: *mut Node, is_null: bool) -> *mut Node {
     }
 }
 
-/// A CASE of type text without branches, which gives NULL.
-unsafe fn case() -> *mut pg_sys::CaseExpr {
+/// A CASE of type `text` or `text[]` without branches, which gives NULL.
+unsafe fn case(kind: Oid) -> *mut pg_sys::CaseExpr {
     // SAFETY: the node is of that kind.
     unsafe {
         let case = tree::make::<pg_sys::CaseExpr>(NodeTag::T_CaseExpr);
-        (*case).casetype = pg_sys::TEXTOID;
+        (*case).casetype = kind;
         (*case).casecollid = pg_sys::DEFAULT_COLLATION_OID;
-        (*case).defresult = null().cast();
+        (*case).defresult = null(kind).cast();
         case
     }
 }
@@ -248,9 +264,9 @@ unsafe fn branch(condition: *mut Node, result: *mut Node) -> *mut pg_sys::CaseWh
     }
 }
 
-unsafe fn null() -> *mut Node {
-    // SAFETY: a constant of type text.
-    unsafe { pg_sys::makeNullConst(pg_sys::TEXTOID, -1, pg_sys::DEFAULT_COLLATION_OID).cast() }
+unsafe fn null(kind: Oid) -> *mut Node {
+    // SAFETY: a constant.
+    unsafe { pg_sys::makeNullConst(kind, -1, pg_sys::DEFAULT_COLLATION_OID).cast() }
 }
 
 /// Whether an expression can be evaluated at any time without anybody noticing: nothing but variables, constants and

@@ -4,6 +4,7 @@
 //! belongs to the statement's memory, and not on the stack.
 #![allow(unsafe_code)]
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ffi::CStr;
 use std::ptr;
@@ -16,7 +17,7 @@ use pgrx::pg_sys::{
 
 use crate::ahead::target::Targets;
 use crate::ahead::{executor, tree};
-use crate::model::shelf::{LONGEST, MOST, Shelf, VECTOR_BYTES};
+use crate::model::shelf::{LONGEST, MOST, Shelf, VECTOR_BYTES, Wanted};
 use crate::postgres::catch::catch;
 use crate::postgres::report::{self, Report, Result};
 use crate::postgres::text;
@@ -107,7 +108,7 @@ struct Ahead {
     /// Whether rows are passed on one by one: when a single row is looked at again, in parallel workers, and where a plan
     /// was made before the look-ahead was switched off.
     passes: bool,
-    texts: Vec<*mut ExprState>,
+    texts: Vec<TextState>,
     targets: Targets,
     /// Rows that wait to be passed on, in a memory context of their own.
     rows: VecDeque<*mut pg_sys::MinimalTupleData>,
@@ -119,7 +120,7 @@ struct Ahead {
     read: usize,
     is_at_end: bool,
     /// The texts of the rows that have just been read.
-    found: Vec<String>,
+    found: Vec<Wanted>,
     bytes: usize,
     shelf: Shelf,
 }
@@ -140,9 +141,9 @@ impl Ahead {
         }
     }
 
-    fn add(&mut self, text: String) {
-        self.bytes += text.len() + VECTOR_BYTES;
-        self.found.push(text);
+    fn add(&mut self, wanted: Wanted) {
+        self.bytes += wanted.text.len() + VECTOR_BYTES;
+        self.found.push(wanted);
     }
 }
 
@@ -168,7 +169,8 @@ unsafe extern "C-unwind" fn begin(node: *mut CustomScanState, estate: *mut EStat
         });
         let ahead = (*state).ahead;
         for text in tree::items::<pg_sys::Expr>((*plan).custom_exprs) {
-            (*ahead).texts.push(raw::ExecInitExpr(text, &raw mut (*node).ss.ps));
+            let state = raw::ExecInitExpr(text, &raw mut (*node).ss.ps);
+            (*ahead).texts.push(TextState::new(state, text.cast()));
         }
         (*ahead).restart();
         if (*ahead).most > 0 {
@@ -346,7 +348,7 @@ impl Ahead {
             let context = (*scan).ps.ps_ExprContext;
             (*context).ecxt_scantuple = (*scan).ss_ScanTupleSlot;
             for n in 0..self.texts.len() {
-                lenient(text(self.texts[n], context))?.into_iter().for_each(|text| self.add(text));
+                lenient(self.texts[n].wanted(context))?.into_iter().for_each(|wanted| self.add(wanted));
             }
             let mut found = Vec::new();
             self.targets.collect(context, &mut found)?;
@@ -376,15 +378,38 @@ pub unsafe fn value(expression: *mut ExprState, context: *mut pg_sys::ExprContex
     }
 }
 
-/// The text that is the value of an expression, unless it is a long one.
-pub unsafe fn text(expression: *mut ExprState, context: *mut pg_sys::ExprContext) -> Result<Option<String>> {
-    // SAFETY: an expression of this node's, of type text.
-    unsafe {
-        match value(expression, context)? {
-            Some(text) if pg_sys::toast_raw_datum_size(text) <= LONGEST => {
-                text::utf8(text).map(|text| Some(text.into_owned()))
+/// An expression that [`text_of`](crate::ahead::calls::text_of) gives, made ready.
+#[derive(Clone, Copy)]
+pub struct TextState {
+    state: *mut ExprState,
+    /// Whether it is of type `text[]`: a text, a model and a prompt.
+    is_array: bool,
+}
+
+impl TextState {
+    /// # Safety
+    /// The state is that of the expression.
+    pub unsafe fn new(state: *mut ExprState, expression: *mut Node) -> Self {
+        // SAFETY: the caller's promise.
+        Self { state, is_array: unsafe { pg_sys::exprType(expression) } == pg_sys::TEXTARRAYOID }
+    }
+
+    /// What is going to be embedded, unless that is a long text.
+    ///
+    /// # Safety
+    /// The context shows a row of the node's.
+    pub unsafe fn wanted(self, context: *mut pg_sys::ExprContext) -> Result<Option<Wanted>> {
+        // SAFETY: an expression of this node's, of the type that was looked at.
+        unsafe {
+            let Some(value) = value(self.state, context)? else { return Ok(None) };
+            if pg_sys::toast_raw_datum_size(value) > LONGEST {
+                return Ok(None);
             }
-            _ => Ok(None),
+            let parts = match self.is_array {
+                true => text::utf8_array(value)?.into_iter().map(|part| part.map(Cow::into_owned)).collect(),
+                false => vec![Some(text::utf8(value)?.into_owned())],
+            };
+            Ok(Wanted::of(parts, self.is_array))
         }
     }
 }

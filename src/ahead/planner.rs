@@ -10,7 +10,7 @@ use pgrx::pg_sys::{self, List, Node, NodeTag, Plan, PlannedStmt};
 use crate::ahead::node::{self, End, Reading};
 use crate::ahead::tree::{self, tag};
 use crate::ahead::{calls, target};
-use crate::model::shelf::{Expectation, LONGEST};
+use crate::model::shelf::{Expectation, LONGEST, Wanted};
 use crate::postgres::version::raw;
 use crate::postgres::{guc, memory, server, text, version};
 
@@ -78,7 +78,7 @@ unsafe fn expect_constants(query: *mut pg_sys::Query, values: pg_sys::ParamListI
 
 struct Constants {
     values: pg_sys::ParamListInfo,
-    texts: Vec<String>,
+    texts: Vec<Wanted>,
     /// How many bytes of texts may still be added.
     room: usize,
 }
@@ -105,15 +105,36 @@ impl Constants {
             if node.is_null() {
                 return false;
             }
-            if let Some(texts) = calls::arguments(node) {
-                tree::items(texts).for_each(|text| (*search.cast::<Self>()).add(text));
+            if let Some(text) = calls::text_of(node) {
+                (*search.cast::<Self>()).add(text);
                 return false;
             }
             raw::expression_tree_walker(node, Self::visit, search)
         }
     }
 
-    unsafe fn add(&mut self, mut text: *mut Node) {
+    unsafe fn add(&mut self, text: *mut Node) {
+        // SAFETY: an expression that `text_of` gives.
+        unsafe {
+            let wanted = match tag(text) {
+                NodeTag::T_ArrayExpr => {
+                    let parts = tree::items((*text.cast::<pg_sys::ArrayExpr>()).elements);
+                    parts
+                        .map(|part| self.constant(part))
+                        .collect::<Option<Vec<_>>>()
+                        .and_then(|it| Wanted::of(it, true))
+                }
+                _ => self.constant(text).and_then(|text| Wanted::of(vec![text], false)),
+            };
+            if let Some(wanted) = wanted {
+                self.room = self.room.saturating_sub(wanted.text.len());
+                self.texts.push(wanted);
+            }
+        }
+    }
+
+    /// The value of an expression if it is the same whenever this plan runs; of a long text, nothing.
+    unsafe fn constant(&self, mut text: *mut Node) -> Option<Option<String>> {
         // SAFETY: an expression of type text; parameters that are bound have values of their types.
         unsafe {
             while tag(text) == NodeTag::T_RelabelType {
@@ -124,19 +145,19 @@ impl Constants {
                     let constant = &*text.cast::<pg_sys::Const>();
                     (constant.constvalue, constant.constisnull || constant.constlen != -1)
                 }
-                NodeTag::T_Param => match self.bound(&*text.cast::<pg_sys::Param>()) {
-                    Some(bound) => (bound.value, bound.isnull),
-                    None => return,
-                },
-                _ => return,
+                NodeTag::T_Param => {
+                    let bound = self.bound(&*text.cast::<pg_sys::Param>())?;
+                    (bound.value, bound.isnull)
+                }
+                _ => return None,
             };
-            if is_null || pg_sys::toast_raw_datum_size(value) > LONGEST.min(self.room) {
-                return;
+            if is_null {
+                return Some(None);
             }
-            if let Ok(text) = text::utf8(value) {
-                self.room = self.room.saturating_sub(text.len());
-                self.texts.push(text.into_owned());
+            if pg_sys::toast_raw_datum_size(value) > LONGEST.min(self.room) {
+                return None;
             }
+            text::utf8(value).ok().map(|text| Some(text.into_owned()))
         }
     }
 

@@ -9,13 +9,13 @@ use pgrx::pg_sys::{
 };
 
 use crate::ahead::calls;
-use crate::ahead::node::{lenient, text, value};
+use crate::ahead::node::{TextState, lenient, value};
 use crate::ahead::tree::{self, tag};
-use crate::model::shelf::LONGEST;
-use crate::postgres::catalog;
+use crate::model::shelf::{LONGEST, Wanted};
 use crate::postgres::report::Result;
 use crate::postgres::version::MergeAction;
 use crate::table::columns::{self, Choice, Columns};
+use crate::table::trigger;
 
 /// What a plan tells our node about the tables that a statement writes to, as integers: the command, then for each table
 /// its OID, the number of columns that are given values, and these. Null if no table embeds itself.
@@ -57,7 +57,7 @@ unsafe fn embeds_itself(table: Oid) -> bool {
         if relation.is_null() {
             return false;
         }
-        let has_trigger = triggers(relation).iter().any(|trigger| catalog::is_ours(trigger.tgfoid, c"embed_trigger"));
+        let has_trigger = triggers(relation).iter().any(|trigger| trigger::embeds(trigger.tgfoid));
         let found = has_trigger
             || generated(relation).any(|number| {
                 // Most call PostgreSQL's own functions alone, and need no closer look.
@@ -164,7 +164,7 @@ struct Target {
 /// Where a text comes from.
 enum Source {
     /// An expression of a generated column's.
-    Expression(*mut ExprState),
+    Expression(TextState),
     /// The columns of a trigger.
     Trigger { columns: Columns, new: Values, old: Option<Values> },
 }
@@ -225,7 +225,7 @@ impl Targets {
     ///
     /// # Safety
     /// The context shows a row of the node's.
-    pub unsafe fn collect(&mut self, context: *mut ExprContext, found: &mut Vec<String>) -> Result<()> {
+    pub unsafe fn collect(&mut self, context: *mut ExprContext, found: &mut Vec<Wanted>) -> Result<()> {
         // SAFETY: the caller's promise.
         unsafe {
             let table = match self.table.is_null() {
@@ -245,9 +245,7 @@ impl Targets {
                 (*context).ecxt_innertuple = slot;
             }
             for source in &target.sources {
-                if let Some(text) = lenient(source.text(context))?.filter(|text| text.len() <= LONGEST) {
-                    found.push(text);
-                }
+                found.extend(lenient(source.wanted(context))?.filter(|wanted| wanted.text.len() <= LONGEST));
             }
             if !target.before.is_null() {
                 (*context).ecxt_innertuple = ptr::null_mut();
@@ -260,16 +258,17 @@ impl Targets {
 
 impl Source {
     /// The text that is going to be embedded, if one is.
-    unsafe fn text(&self, context: *mut ExprContext) -> Result<Option<String>> {
+    unsafe fn wanted(&self, context: *mut ExprContext) -> Result<Option<Wanted>> {
         // SAFETY: expressions of the node's over the rows of the context.
         unsafe {
             match self {
-                Self::Expression(expression) => text(*expression, context),
+                Self::Expression(expression) => expression.wanted(context),
                 Self::Trigger { columns, new, old } => {
                     let has_vector = value(new.embedding, context)?.is_some();
                     // A vector that comes with an INSERT is kept, and so is that of an UPDATE that leaves the text alone.
+                    let wanted = |text: Option<String>| Ok(text.and_then(|text| Wanted::with(&columns.model, text)));
                     let Some(old) = old else {
-                        return if has_vector { Ok(None) } else { new.text(columns, context) };
+                        return if has_vector { Ok(None) } else { wanted(new.text(columns, context)?) };
                     };
                     let is_same_source = |(new, old): (&*mut ExprState, &*mut ExprState)| new == old;
                     if has_vector && new.sources.iter().zip(&old.sources).all(is_same_source) {
@@ -279,7 +278,7 @@ impl Source {
                     if has_vector && text == old.text(columns, context)? {
                         return Ok(None);
                     }
-                    Ok(text)
+                    wanted(text)
                 }
             }
         }
@@ -323,7 +322,7 @@ impl Row {
                     if self.is_computed(text)
                         && let Some(state) = self.make(self.over_row(text))
                     {
-                        sources.push(Source::Expression(state));
+                        sources.push(Source::Expression(TextState::new(state, text)));
                     }
                 }
             }
@@ -353,9 +352,8 @@ impl Row {
             enabled
                 && trigger.tgtype as u32 & wanted == wanted
                 && trigger.tgqual.is_null()
-                && trigger.tgnargs >= 2
                 && is_named
-                && catalog::is_ours(trigger.tgfoid, c"embed_trigger")
+                && trigger::embeds(trigger.tgfoid)
         }
     }
 
@@ -368,7 +366,7 @@ impl Row {
                 .collect();
             let table = (*self.relation).rd_id;
             let vector = columns::vector_type(trigger.tgfoid).ok()?;
-            let choice = Choice::of_trigger(&arguments, false)?;
+            let choice = Choice::of_trigger(&arguments, trigger::takes_model(trigger.tgfoid))?;
             let columns = Columns::resolve(table, &choice, vector).ok()?;
             let before: Vec<_> =
                 columns.numbers().map(|number| self.make(self.before(number))).collect::<Option<_>>()?;

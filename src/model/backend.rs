@@ -38,6 +38,12 @@ impl Backend {
     }
 }
 
+impl Backend {
+    pub fn is_built_in(&self) -> bool {
+        BACKEND.get().is_some_and(|built_in| std::ptr::eq(built_in, self))
+    }
+}
+
 /// A path as seen from the data directory.
 pub fn relative(path: &Path) -> PathBuf {
     path.strip_prefix(server::data_directory()).unwrap_or(path).to_owned()

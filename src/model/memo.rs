@@ -30,8 +30,7 @@ struct Entry {
 /// Embeds `text`, or remembers its vector, and hands it to `with`.
 pub fn embed<T>(model: Model, text: &str, with: impl FnOnce(ArrayView1<f32>) -> T) -> Result<T> {
     let text = &*model.prompted(text);
-    let ahead = if model.is_built_in() { shelf::recall(text)? } else { None };
-    let embedding = if let Some(embedding) = ahead.or_else(|| recall(model.id(), text)) {
+    let embedding = if let Some(embedding) = shelf::recall(model.id(), text)?.or_else(|| recall(model.id(), text)) {
         embedding
     } else {
         let embedding = model.backend.embedder.embed(text)?;

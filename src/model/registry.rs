@@ -38,7 +38,7 @@ pub struct Named {
     pub prompt: Option<CString>,
 }
 
-/// What tells a model that is open from others: where it is in this process.
+/// What tells a model from others in this process: where it is, and 0 for the one that is always there.
 pub type Id = usize;
 
 /// A model that is open, and the text that stands before every text that it reads.
@@ -61,6 +61,11 @@ impl Named {
         };
         let prompt = self.prompt.as_deref().map(text::from_server).transpose()?;
         Ok(Model { backend, prompt: backend.embedder.model().prompt(prompt.as_deref())? })
+    }
+
+    /// Whether it is the model that is always there.
+    pub fn is_built_in(&self) -> bool {
+        self.prompt.is_none() && self.model.as_deref().is_none_or(|name| name == BUILT_IN)
     }
 
     /// How many components its vectors have, told without opening it.
@@ -105,11 +110,7 @@ impl Named {
 
 impl Model {
     pub fn id(&self) -> Id {
-        std::ptr::from_ref(self.backend).addr()
-    }
-
-    pub fn is_built_in(&self) -> bool {
-        backend::get().is_ok_and(|built_in| std::ptr::eq(built_in, self.backend))
+        if self.backend.is_built_in() { 0 } else { std::ptr::from_ref(self.backend).addr() }
     }
 
     /// A text as the model reads it, with the prompt before it.

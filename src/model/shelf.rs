@@ -1,14 +1,15 @@
 //! Vectors that are computed before they are asked for, many at once: the memo's sibling, for the life of a statement.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 use embedder::{Batch, Embedding};
 
 use crate::model::backend;
-use crate::postgres::guc;
+use crate::model::registry::{Id, Model, Named};
 use crate::postgres::report::{Report, Result};
+use crate::postgres::{guc, text};
 
 /// What a vector takes here beside its text, in bytes.
 pub const VECTOR_BYTES: usize = 1700;
@@ -16,6 +17,46 @@ pub const VECTOR_BYTES: usize = 1700;
 pub const LONGEST: usize = 1 << 14;
 /// Most texts of one batch. More gain nothing.
 pub const MOST: usize = 1024;
+
+/// A text that is going to be embedded.
+#[derive(Clone)]
+pub struct Wanted {
+    /// The model, if it is not the one that is always there: that need not be open yet.
+    model: Option<Model>,
+    /// As the model reads it, with the prompt before it.
+    pub text: String,
+}
+
+impl Wanted {
+    /// From the arguments of a call. Nothing if the call gives NULL, or fails: that is its own business.
+    pub fn of(arguments: Vec<Option<String>>, names_model: bool) -> Option<Self> {
+        let mut arguments = arguments.into_iter();
+        let text = arguments.next()??;
+        if !names_model {
+            return Some(Self { model: None, text });
+        }
+        let model = text::to_server(&arguments.next()??).ok()?;
+        let prompt = arguments.next()?.map(|prompt| text::to_server(&prompt)).transpose().ok()?;
+        Self::with(&Named { model: Some(model), prompt }, text)
+    }
+
+    /// A text for a model. Nothing if the model cannot be opened.
+    pub fn with(named: &Named, text: String) -> Option<Self> {
+        if named.is_built_in() {
+            return Some(Self { model: None, text });
+        }
+        let model = named.open().ok()?;
+        Some(Self { text: model.prompted(&text).into_owned(), model: Some(model) })
+    }
+
+    fn id(&self) -> Id {
+        self.model.map_or(0, |model| model.id())
+    }
+
+    fn is(&self, model: Id, text: &str) -> bool {
+        self.id() == model && self.text == text
+    }
+}
 
 struct Ready {
     embedding: Embedding,
@@ -26,7 +67,7 @@ struct Ready {
 
 thread_local! {
     /// What is on all shelves. Never borrowed while PostgreSQL is called.
-    static READY: RefCell<HashMap<Rc<str>, Ready>> = RefCell::default();
+    static READY: RefCell<BTreeMap<Id, HashMap<Rc<str>, Ready>>> = const { RefCell::new(BTreeMap::new()) };
     static EXPECTED: RefCell<Vec<Expected>> = const { RefCell::new(Vec::new()) };
     static NEXT_EXPECTATION: Cell<u64> = const { Cell::new(0) };
 }
@@ -34,7 +75,7 @@ thread_local! {
 /// The vectors that somebody has had computed ahead. They are gone with it.
 #[derive(Default)]
 pub struct Shelf {
-    texts: Vec<Rc<str>>,
+    texts: Vec<(Id, Rc<str>)>,
     pub done: Done,
 }
 
@@ -55,40 +96,50 @@ impl Shelf {
     ///
     /// # Errors
     /// The statement or the process is to end.
-    pub fn replace(&mut self, texts: &[String]) -> Result<()> {
-        let (mut kept, mut missing, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
+    pub fn replace(&mut self, texts: &[Wanted]) -> Result<()> {
+        let mut kept = Vec::new();
+        let mut missing: BTreeMap<Id, (Option<Model>, Vec<&str>)> = BTreeMap::new();
+        let mut seen = HashSet::new();
         READY.with_borrow_mut(|ready| {
-            for text in texts {
-                if !seen.insert(text.as_str()) {
+            for wanted in texts {
+                let (id, text) = (wanted.id(), wanted.text.as_str());
+                if !seen.insert((id, text)) {
                     continue;
                 }
-                match ready.get_key_value(text.as_str()) {
-                    Some((key, _)) => kept.push(key.clone()),
-                    None => missing.push(text.as_str()),
+                match ready.get(&id).and_then(|ready| ready.get_key_value(text)) {
+                    Some((key, _)) => kept.push((id, key.clone())),
+                    None => missing.entry(id).or_insert((wanted.model, Vec::new())).1.push(text),
                 }
             }
-            for key in &kept {
-                ready.entry(key.clone()).and_modify(|entry| entry.shelves += 1);
+            for (id, key) in &kept {
+                if let Some(entry) = ready.get_mut(id).and_then(|ready| ready.get_mut(key)) {
+                    entry.shelves += 1;
+                }
             }
         });
         self.clear();
         self.texts = kept;
-        if missing.len() < 2 {
-            return Ok(());
+        for (id, (model, texts)) in missing {
+            if texts.len() < 2 {
+                continue;
+            }
+            match self.compute(id, model, &texts) {
+                Err(report) if report.is_interrupt() => return Err(report),
+                _ => {}
+            }
         }
-        match self.compute(&missing) {
-            Err(report) if report.is_interrupt() => Err(report),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
-    fn compute(&mut self, texts: &[&str]) -> Result<()> {
+    fn compute(&mut self, id: Id, model: Option<Model>, texts: &[&str]) -> Result<()> {
         let threads = guc::threads();
-        let batch = backend::get()?.run(Batch::new(texts.to_vec()).map_err(Report::from)?, threads)?;
+        let backend = model.map_or_else(backend::get, |model| Ok(model.backend))?;
+        let batch = backend.run(Batch::new(texts.to_vec()).map_err(Report::from)?, threads)?;
         READY.with_borrow_mut(|ready| {
+            let ready = ready.entry(id).or_default();
             for (text, embedding) in texts.iter().zip(batch.into_embeddings()) {
                 let text: Rc<str> = Rc::from(*text);
-                self.texts.push(text.clone());
+                self.texts.push((id, text.clone()));
                 ready.insert(text, Ready { embedding, shelves: 1, asked_for: 0 });
             }
         });
@@ -102,7 +153,8 @@ impl Shelf {
     pub fn clear(&mut self) {
         self.done.hits += READY.with_borrow_mut(|ready| {
             let mut hits = 0;
-            for text in self.texts.drain(..) {
+            for (id, text) in self.texts.drain(..) {
+                let Some(ready) = ready.get_mut(&id) else { continue };
                 let Some(entry) = ready.get_mut(&text) else { continue };
                 hits += std::mem::take(&mut entry.asked_for);
                 entry.shelves -= 1;
@@ -125,23 +177,23 @@ impl Drop for Shelf {
 ///
 /// # Errors
 /// The statement or the process is to end.
-pub fn recall(text: &str) -> Result<Option<Embedding>> {
-    if let Some(embedding) = ready(text) {
+pub fn recall(model: Id, text: &str) -> Result<Option<Embedding>> {
+    if let Some(embedding) = ready(model, text) {
         return Ok(Some(embedding));
     }
     let expected = EXPECTED.with_borrow_mut(|all| {
-        let at = all.iter().position(|expected| expected.place(text).is_some())?;
+        let at = all.iter().position(|expected| expected.place(model, text).is_some())?;
         Some(all.swap_remove(at))
     });
     let Some(mut expected) = expected else { return Ok(None) };
-    let computed = expected.compute_from(text);
+    let computed = expected.compute_from(model, text);
     EXPECTED.with_borrow_mut(|all| all.push(expected));
-    computed.map(|()| ready(text))
+    computed.map(|()| ready(model, text))
 }
 
-fn ready(text: &str) -> Option<Embedding> {
+fn ready(model: Id, text: &str) -> Option<Embedding> {
     READY.with_borrow_mut(|ready| {
-        let entry = ready.get_mut(text)?;
+        let entry = ready.get_mut(&model)?.get_mut(text)?;
         entry.asked_for += 1;
         Some(entry.embedding.clone())
     })
@@ -150,23 +202,23 @@ fn ready(text: &str) -> Option<Embedding> {
 /// Texts that are going to be embedded one by one, in about this order.
 struct Expected {
     id: u64,
-    texts: Vec<String>,
+    texts: Vec<Wanted>,
     /// The first that no batch has had.
     next: usize,
     shelf: Shelf,
 }
 
 impl Expected {
-    fn place(&self, text: &str) -> Option<usize> {
-        self.texts[self.next..].iter().position(|expected| expected == text).map(|place| self.next + place)
+    fn place(&self, model: Id, text: &str) -> Option<usize> {
+        self.texts[self.next..].iter().position(|expected| expected.is(model, text)).map(|place| self.next + place)
     }
 
-    fn compute_from(&mut self, text: &str) -> Result<()> {
-        let Some(start) = self.place(text) else { return Ok(()) };
+    fn compute_from(&mut self, model: Id, text: &str) -> Result<()> {
+        let Some(start) = self.place(model, text) else { return Ok(()) };
         let room = guc::work_memory();
         let (mut end, mut bytes) = (start, 0);
         while end < self.texts.len() && end - start < MOST && bytes < room {
-            bytes += self.texts[end].len() + VECTOR_BYTES;
+            bytes += self.texts[end].text.len() + VECTOR_BYTES;
             end += 1;
         }
         self.next = end;
@@ -178,7 +230,7 @@ impl Expected {
 pub struct Expectation(u64);
 
 impl Expectation {
-    pub fn new(texts: Vec<String>) -> Self {
+    pub fn new(texts: Vec<Wanted>) -> Self {
         let id = NEXT_EXPECTATION.get();
         NEXT_EXPECTATION.set(id + 1);
         EXPECTED.with_borrow_mut(|all| all.push(Expected { id, texts, next: 0, shelf: Shelf::default() }));

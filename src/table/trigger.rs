@@ -54,7 +54,8 @@ pub fn choice(trigger: &Trigger) -> Option<Choice> {
     Choice::of_trigger(&trigger.arguments, takes_model(trigger.function))
 }
 
-fn takes_model(function: Oid) -> bool {
+/// Whether a trigger that calls a function of ours names a model and a prompt first.
+pub fn takes_model(function: Oid) -> bool {
     catalog::is_ours(function, EMBED[1]) || catalog::is_ours(function, MARK[1])
 }
 

@@ -208,7 +208,7 @@ for my $case (
 		EXECUTE p ('x'); EXECUTE p ('y'); EXECUTE p (NULL); DEALLOCATE p}, qr/50\|0/ ],
 	[ 'row-level security', q{CREATE ROLE reader; GRANT SELECT ON texts TO reader; ALTER TABLE texts ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON texts USING (n = 2);
 		SET LOCAL ROLE reader; SELECT id, vector_dims(embed_text(d)) FROM texts}, qr/^2\|384\n7\|384/m ],
-	[ 'no right to the function', q{CREATE ROLE reader; GRANT SELECT ON texts TO reader; REVOKE EXECUTE ON FUNCTION embed_text FROM PUBLIC; SET LOCAL ROLE reader;
+	[ 'no right to the function', q{CREATE ROLE reader; GRANT SELECT ON texts TO reader; REVOKE EXECUTE ON FUNCTION embed_text(text) FROM PUBLIC; SET LOCAL ROLE reader;
 		SELECT id, vector_dims(embed_text(d)) FROM texts}, qr/ERROR:  42501/ ],
 	[ 'a default', q{ALTER TABLE triggered ALTER e SET DEFAULT '[1]'; INSERT INTO triggered (d) SELECT d FROM texts}, qr/ERROR:/ ],
 	[ 'NOTHING to do', q{UPDATE plain SET e = embed_text(d) WHERE id > 1000; INSERT INTO triggered (d) SELECT d FROM texts WHERE false; SELECT count(*) FROM triggered}, qr/^0$/m ],

@@ -79,6 +79,8 @@ sub vector
 	return one(
 		sub { 'embed_text(' . text($depth, @from) . ')' }, sub { 'embed_text(' . text($depth, @from) . ')' },
 		sub { 'embed_text(' . text($depth, @from) . ')' },
+		sub { 'embed_text(' . text($depth, @from) . ', ' . one(q{'all-MiniLM-L6-v2'}, "CASE WHEN $r.n < 3 THEN 'all-MiniLM-L6-v2' END",
+			chance(0.2) ? "CASE WHEN $r.id < 9 THEN 'all-MiniLM-L6-v2' ELSE 'unknown' END" : q{'all-MiniLM-L6-v2', NULL}) . ')' },
 		sub { "$r.v" },
 		sub { "coalesce($r.v, embed_text(" . text($d, @from) . '))' },
 		sub { 'CASE WHEN ' . condition($d, @from) . ' THEN ' . vector($d, @from) . ' ELSE ' . vector($d, @from) . ' END' },

@@ -207,6 +207,41 @@ sql(q{SELECT embed_watch('watched', 'e', '{d}', 'e5', 'passage')});
 is(sql(q{EXPLAIN (COSTS OFF) SELECT id FROM aaa.generated ORDER BY e <-> embed_text('blaues Kleid', 'e5', 'query') LIMIT 1}) =~ /embed_text/, '',
 	'what is constant is computed when the query is planned');
 
+# --- statements over many rows
+
+sub ahead
+{
+	my ($statement) = @_;
+	my $said = sql("BEGIN; SET LOCAL pg_embed.memo_size = 0; EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) $statement; ROLLBACK");
+	return join ' ', $said =~ /(Texts|Hits): (\d+)/g;
+}
+
+sql(q{CREATE TABLE plain (id int, d text, e vector(384)); INSERT INTO plain SELECT id, d FROM filled});
+is(ahead(q{UPDATE plain SET e = embed_text(d, 'e5', 'passage')}), 'Texts 20 Hits 20', 'UPDATE: texts are embedded together');
+is(ahead(q{INSERT INTO plain SELECT id, d, CASE WHEN id > 5 THEN embed_text(d, 'e5') ELSE embed_text(d) END FROM filled}), 'Texts 20 Hits 20', 'by each model for itself');
+is(ahead(q{INSERT INTO aaa.generated (id, d) SELECT id + 100, d FROM filled}), 'Texts 20 Hits 20', 'for a generated column');
+is(ahead(q{INSERT INTO triggered (id, d) SELECT id + 100, d FROM filled}), 'Texts 20 Hits 20', 'for a trigger');
+is(ahead(q{UPDATE plain SET e = embed_text(d, CASE WHEN id > 18 THEN 'e5' WHEN id > 1 THEN 'all-MiniLM-L6-v2' END)}), 'Texts 19 Hits 19', 'with a model that depends on the row');
+is(sql(q{BEGIN; INSERT INTO plain VALUES (101, 'x', embed_text('x', 'e5', 'query')), (102, 'y', embed_text('y', 'e5', 'query'));
+	SELECT bool_and(e = embed_text(d, 'e5', 'query')) FROM plain WHERE id > 100; ROLLBACK}), 't', 'literals are embedded together');
+my $limited = q{SELECT count(e) FROM (SELECT id, embed_text(d, CASE WHEN id = 7 THEN 'none' ELSE 'e5' END) AS e FROM plain ORDER BY id LIMIT %d) AS s};
+is(sql(sprintf $limited, 6), 6, 'an unknown model of a row that is not reached is no error');
+like(refused(sprintf $limited, 7), qr/ERROR:  42704: model "none" does not exist/, 'but of one that is');
+
+# --- another model for a column that is searched meanwhile, as docs/models.md has it
+
+sql(q{CREATE INDEX ON plain USING hnsw (e vector_l2_ops); CALL embed_backfill('plain', 'e', '{d}');
+	CREATE TRIGGER embed BEFORE INSERT OR UPDATE ON plain FOR EACH ROW EXECUTE FUNCTION embed_trigger('e', 'd');
+	ALTER TABLE plain ADD new_e vector(384);
+	CREATE TRIGGER embed_new BEFORE INSERT OR UPDATE ON plain FOR EACH ROW EXECUTE FUNCTION embed_model_trigger('e5', 'passage', 'new_e', 'd')});
+sql(q{CALL embed_backfill('plain', 'new_e', '{d}', model => 'e5', prompt => 'passage')});
+sql(q{CREATE INDEX CONCURRENTLY ON plain USING hnsw (new_e vector_l2_ops)});
+is(sql(q{SELECT bool_and(e <-> embed_text(d) < 1e-5) FROM plain}), 't', 'until the columns are exchanged, searches have the old vectors');
+sql(q{BEGIN; DROP TRIGGER embed ON plain; DROP TRIGGER embed_new ON plain; ALTER TABLE plain DROP e; ALTER TABLE plain RENAME new_e TO e;
+	CREATE TRIGGER embed BEFORE INSERT OR UPDATE ON plain FOR EACH ROW EXECUTE FUNCTION embed_model_trigger('e5', 'passage', 'e', 'd'); COMMIT});
+sql(q{INSERT INTO plain (id, d) VALUES (21, 'ein Rock')});
+is(sql(q{SELECT checked, missing, stale FROM embed_verify('plain', 'e', '{d}', model => 'e5', prompt => 'passage')}), '21|0|0', 'then the new ones');
+
 # --- dump and restore: models come before tables
 
 my $dump = "$scratch/dump.sql";
