@@ -137,3 +137,4 @@ sql -F ' ms, p99 ' -c "SELECT 'from commit to vector: p50 ' || round(1000 * extr
 
 pg_ctl -D "$dir/data" -m fast -w stop >/dev/null
 "$(dirname "$0")/bench/server.sh"
+"$(dirname "$0")/bench/models.sh"

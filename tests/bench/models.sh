@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# What further models cost: the first embedding of a connection and its private memory, without preloading and with the model
+# preloaded beside the first one, and rows a second. Called by ../bench.sh. The models are those of tests/models.
+set -euo pipefail
+
+models=$(cd "$(dirname "$0")/../.." && pwd)/deps/models
+[ -d "$models" ] || { echo 'further models: left out, make test-deps makes them'; exit 0; }
+dir=$(mktemp -d /tmp/pg_embed_bench.XXXXXX)
+export PGHOST=$dir PGUSER=postgres PGDATABASE=postgres
+trap 'pg_ctl -D "$dir/data" -m fast -w stop >/dev/null 2>&1 || true; rm -rf "$dir"' EXIT
+initdb -D "$dir/data" -A trust -U postgres -E UTF8 --no-locale >/dev/null
+printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$dir'" >>"$dir/data/postgresql.conf"
+. "$(dirname "$0")/common.sh"
+
+restart() {
+    printf '%s\n' "shared_preload_libraries = '$1'" "pg_embed.preload_models = '$2'" >>"$dir/data/postgresql.conf"
+    pg_ctl -D "$dir/data" -m fast -w stop >/dev/null 2>&1 || true
+    pg_ctl -D "$dir/data" -l "$dir/log" -w start >/dev/null
+}
+# call MODEL TEXT
+call() { echo "embed_text('$2', '$1')"; }
+# first MODEL: in ms, the median of 11 connections.
+first() {
+    for _ in $(seq 11); do
+        printf '%s\n' '\timing on' "SELECT $(call "$1" 'green sleeveless summer wear for a party in may') IS NULL" ';' |
+            sql | awk '/^Time/ { print $2 }'
+    done | median
+}
+# private MODEL...: of a connection that has embedded with each of these, in MB.
+private() {
+    local model
+    {
+        for model; do echo "SELECT $(call "$model" 'a dress') IS NULL;"; done
+        echo 'SELECT pg_backend_pid(); SELECT pg_sleep(2);'
+    } | sql >"$dir/pid" &
+    sleep 1.5
+    awk '/^Private_Dirty/ { printf "%.1f", $2 / 1024 }' "/proc/$(grep -E '^[0-9]+$' "$dir/pid" | tail -n 1)/smaps_rollup"
+    wait
+}
+# rate MODEL THREADS: rows a second of one embed_texts call, the median of three.
+rate() {
+    for _ in 1 2 3; do
+        printf '%s\n' "SET pg_embed.threads = $2;" '\timing on' \
+            "SELECT array_length(embed_texts((SELECT array_agg(line) FROM texts), '$1'), 1);" |
+            sql | awk '/^Time/ { print 500 / $2 * 1000 }'
+    done | median
+}
+
+restart '' ''
+sql -c 'SET client_min_messages = warning' -c 'CREATE EXTENSION pg_embed CASCADE' -c "CREATE TABLE texts AS
+    SELECT 'the product number ' || i || ' is a green summer dress of fine cotton' AS line FROM generate_series(1, 500) AS i"
+minilm=all-MiniLM-L6-v2
+names=(e5 minilm-layers minilm-cls minilm-dense)
+for name in "${names[@]}"; do
+    sql -c "SELECT embed_add_model('$name', '$models/$name')" >/dev/null
+done
+for name in "$minilm" "${names[@]}"; do
+    size=$(find -L "$([ "$name" = "$minilm" ] && echo "$("$PG_CONFIG" --sharedir)/pg_embed/$name" || echo "$models/$name")" \
+        -name '*.safetensors' -printf '%s\n' | awk '{ s += $1 } END { printf "%d", s / 1e6 }')
+    echo "$name: $size MB, first embedding $(first "$name") ms, private memory $(private "$name") MB," \
+        "$(rate "$name" 1) and $(rate "$name" 2) rows a second with 1 and 2 threads"
+done
+restart pg_embed ''
+echo "preloaded $minilm alone: private memory $(private "$minilm") MB"
+restart pg_embed "$models/e5"
+echo "preloaded $minilm and e5: first embedding $(first "$minilm") and $(first e5) ms," \
+    "private memory $(private "$minilm") MB with the first, $(private "$minilm" e5) MB with both"
