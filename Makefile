@@ -16,6 +16,9 @@ export PG_CONFIG ORT_LIB MODEL_DIR LEAVE_OUT CATALOG ROWS SERVE BENCH_TEXTS CHRO
 export DEB_VERSION
 # Where demo-report writes.
 REPORT ?= report
+# The directory of a further model, for install-model, and another name for it there.
+MODEL ?=
+NAME ?=
 # What `make matrix` goes through: PostgreSQL 14 to 18.
 MATRIX ?= jammy bookworm noble trixie sid
 export PATH := $(HOME)/.cargo/bin:$(PATH)

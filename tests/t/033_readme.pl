@@ -61,7 +61,7 @@ for my $case (
 # What a block for a terminal names and the project does not have. What the reader has is absolute, without a slash, or a
 # container's image or volume.
 my $makefile = slurp_file("$root/Makefile");
-my %targets = map { ($_ => 1) } map { split ' ' } $makefile =~ /^([a-z][a-z -]*):/mg;
+my %targets = map { ($_ => 1) } map { split ' ' } $makefile =~ /^([a-z][a-z0-9 -]*):/mg;
 
 sub missing
 {
