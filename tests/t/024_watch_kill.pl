@@ -91,7 +91,9 @@ for my $round (1 .. $kills + $shutdowns)
 	}
 	else
 	{
-		$killed += kill 'KILL', $pid;
+		# One that had nothing left to do may have gone home meanwhile.
+		$pid = worker() until kill 'KILL', $pid;
+		$killed++;
 	}
 }
 is("$killed $stopped", "$kills $shutdowns", 'kills and immediate shutdowns');
