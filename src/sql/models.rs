@@ -1,12 +1,17 @@
 //! Models: adding, dropping, and what is kept of them on disk.
 #![allow(unsafe_code)]
 
+use std::ffi::CStr;
+
+use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::{self, Datum};
 
 use crate::model::{backend, registry};
 use crate::postgres::arguments::Call;
-use crate::postgres::report::Result;
-use crate::postgres::{foreign, text};
+use crate::postgres::report::{Report, Result};
+use crate::postgres::{encoding, foreign, text};
+use crate::table::columns::table_name;
+use crate::table::status::{self, Column};
 
 /// `embed_add_model(name text, directory text, precision text)`
 pub fn add(call: Call) -> Result<Datum> {
@@ -19,8 +24,26 @@ pub fn add(call: Call) -> Result<Datum> {
 
 /// `embed_drop_model(name text)`
 pub fn drop(call: Call) -> Result<Datum> {
-    registry::drop(&call.name(0, "name")?)?;
+    let name = call.name(0, "name")?;
+    refuse_in_use(&name, &status::columns(call.function())?)?;
+    registry::drop(&name)?;
     Ok(Datum::from(0))
+}
+
+/// # Errors
+/// 2BP01 if a column embeds itself with the model: writing to its table would fail from then on.
+fn refuse_in_use(name: &CStr, columns: &[Column]) -> Result<()> {
+    let users = columns.iter().filter(|column| column.choice.model.model.as_deref() == Some(name));
+    let users: Vec<_> =
+        users.map(|column| format!("\"{}\" of table \"{}\"", column.embedding(), table_name(column.table))).collect();
+    if users.is_empty() {
+        return Ok(());
+    }
+    let message =
+        format!("cannot drop model \"{}\" because columns embed themselves with it", encoding::to_utf8_lossy(name));
+    Err(Report::new(PgSqlErrorCode::ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST, message)
+        .detail(format!("These are {}.", users.join(", ")))
+        .hint("Drop their triggers, embed_unwatch() them, or drop the generated columns first."))
 }
 
 /// `embed_model_validator(options text[], catalog oid)`

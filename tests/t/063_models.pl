@@ -204,6 +204,7 @@ for my $other ("model => 'minilm-cls'", "model => 'e5'", undef)
 		qr/ERROR:  55000: .*watched with model "e5" and prompt "passage".*HINT: .*new column/s, 'refused: to watch with ' . ($other // 'the first model'));
 }
 sql(q{SELECT embed_watch('watched', 'e', '{d}', 'e5', 'passage')});
+like(refused(q{SELECT embed_drop_model('e5')}), qr/ERROR:  2BP01: .*DETAIL:  These are .*"e" of table "generated".*"e" of table "watched"/s, 'refused: to drop a model that columns use');
 is(sql(q{EXPLAIN (COSTS OFF) SELECT id FROM aaa.generated ORDER BY e <-> embed_text('blaues Kleid', 'e5', 'query') LIMIT 1}) =~ /embed_text/, '',
 	'what is constant is computed when the query is planned');
 
