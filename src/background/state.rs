@@ -4,9 +4,9 @@
 use pgrx::pg_sys;
 
 use crate::background::shared;
-use crate::postgres::encoding;
 use crate::postgres::progress::Entry;
 use crate::postgres::report::Result;
+use crate::postgres::{catalog, encoding};
 use crate::table::status::{Column, Counted, Mode};
 
 /// A word for it, why it is so, and when something is tried again, in PostgreSQL's microseconds.
@@ -33,6 +33,11 @@ impl State {
         if let Some(trigger) = column.trigger.as_ref().filter(|trigger| trigger.is_disabled()) {
             let reason = format!("trigger \"{}\" is disabled", encoding::to_utf8_lossy(&trigger.name));
             return Self { reason: Some(reason), ..Self::new("disabled") };
+        }
+        if column.mode == Mode::Watch && catalog::shards(column.table).is_some() {
+            let reason =
+                "Citus keeps its rows in shards, which are not watched: embed_unwatch(), and run_command_on_shards()";
+            return Self { reason: Some(reason.to_owned()), ..Self::new("not served") };
         }
         let missing = counted.as_ref().ok().map(|counted| counted.missing);
         match (column.mode, missing) {

@@ -37,6 +37,7 @@ pub fn watch(called: Oid, target: Oid, choice: &Choice) -> Result<()> {
         if is_new { pg_sys::ShareRowExclusiveLock } else { pg_sys::AccessExclusiveLock }
     })?;
     column.refuse_if_temporary()?;
+    access::refuse_sharded(&column.relation, &access::backfill_call(choice))?;
     let members = Members::of(target, false)?.of_one_owner(&column.relation);
     members.notice_left_out()?;
     let vector = columns::vector_type(called)?;

@@ -339,6 +339,42 @@ pub fn generated_with(table: Oid, number: i16, symbol: &CStr, argument: i32) -> 
     search.found
 }
 
+/// How Citus keeps the rows of a table: in other tables, its shards, while that itself is empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shards {
+    /// Each in one place: those of distributed tables, of distributed schemas, and of local tables that Citus manages.
+    Single,
+    /// Each on every server.
+    Everywhere,
+}
+
+/// How Citus keeps a table, if it does; asked of its own catalogue.
+pub fn shards(table: Oid) -> Option<Shards> {
+    const REPLICATION_MODEL: usize = 5;
+    let schema = Oid::from(pg_sys::PG_CATALOG_NAMESPACE);
+    // SAFETY: lookups. Others cannot make tables in this schema, but one that is no part of Citus is not meant either.
+    let partitions = unsafe { pg_sys::get_relname_relid(c"pg_dist_partition".as_ptr(), schema) };
+    if partitions == Oid::INVALID {
+        return None;
+    }
+    // SAFETY: as above.
+    let (owner, citus) = unsafe {
+        (
+            pg_sys::getExtensionOfObject(pg_sys::RelationRelationId, partitions),
+            pg_sys::get_extension_oid(c"citus".as_ptr(), true),
+        )
+    };
+    if citus == Oid::INVALID || owner != citus {
+        return None;
+    }
+    let mut found = None;
+    scan(partitions, None, &[(1, table)], ptr::null_mut(), |row| {
+        let model = row.value(REPLICATION_MODEL).map_or(0, |model| model.value() as u8);
+        found = Some(if model == b't' { Shards::Everywhere } else { Shards::Single });
+    });
+    found
+}
+
 /// A partial index over rows whose first condition is that a column is NULL, as `embed_watch()` makes it: with the key 1,
 /// which is of no use but to name places.
 #[derive(Debug)]

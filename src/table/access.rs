@@ -6,13 +6,15 @@
 //! table's owner.
 #![allow(unsafe_code)]
 
+use std::ffi::CStr;
+
 use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::{self, Oid};
 
-use crate::postgres::catalog::{self, Relation};
+use crate::postgres::catalog::{self, Relation, Shards};
 use crate::postgres::identity::Identity;
 use crate::postgres::report::{Report, Result};
-use crate::postgres::{spi, version};
+use crate::postgres::{encoding, spi, version};
 use crate::table::columns::{self, Choice, Columns, Source, table_name};
 
 /// A table and its columns as they are in this transaction.
@@ -190,6 +192,41 @@ impl Members {
             )
             .notice()
     }
+}
+
+/// Refuses a table that Citus keeps in shards: it is empty itself, so that there would be nothing to do, without a word.
+/// `call` is what is refused, with `%s` in the place of the table's name.
+///
+/// # Errors
+/// 0A000.
+pub fn refuse_sharded(relation: &Relation, call: &str) -> Result<()> {
+    let Some(shards) = catalog::shards(relation.oid) else { return Ok(()) };
+    let name = table_name(relation.oid);
+    let function = match shards {
+        Shards::Single => "run_command_on_shards",
+        Shards::Everywhere => "run_command_on_placements",
+    };
+    Err(Report::new(
+        PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+        format!("table \"{name}\" is kept in shards by Citus"),
+    )
+    .detail("Its rows are in other tables, also on other servers.")
+    .hint(format!("SELECT {function}('{name}', $$CALL {call}$$) fills each of them where it is.")))
+}
+
+/// The call of `embed_backfill()` for a choice of columns, with `%s` in the place of the table's name.
+pub fn backfill_call(choice: &Choice) -> String {
+    let literal = |name: &CStr| format!("'{}'", encoding::to_utf8_lossy(name).replace('\'', "''"));
+    let sources: Vec<_> = choice.sources.iter().map(|source| literal(source)).collect();
+    let model = [("model", &choice.model.model), ("prompt", &choice.model.prompt)];
+    let model =
+        model.iter().filter_map(|(what, name)| name.as_deref().map(|name| format!(", {what} => {}", literal(name))));
+    format!(
+        "embed_backfill('%s', {}, ARRAY[{}]{})",
+        literal(&choice.embedding),
+        sources.join(", "),
+        model.collect::<String>()
+    )
 }
 
 /// A relation by its OID.

@@ -165,6 +165,7 @@ impl Run {
     fn announce(&mut self) -> Result<()> {
         let members = self.transaction(|run| {
             let relation = access::lock(run.job.target, pg_sys::AccessShareLock)?;
+            access::refuse_sharded(&relation, &access::backfill_call(&run.job.choice))?;
             let members = run.members(&relation)?;
             let _identity = access::as_writer(&relation)?;
             Table::open_to_write(relation, &run.job.choice, run.job.vector)?;
