@@ -129,11 +129,9 @@ impl Model {
         &self.checksums
     }
 
-    /// What the vectors are a function of: the SHA-256 of the list of checksums as `sha256sum` prints it, sorted by
-    /// name.
+    /// The [`fingerprint`] of its files.
     pub fn fingerprint(&self) -> String {
-        let lines: String = self.checksums.iter().map(|(name, sha256)| format!("{sha256}  {name}\n")).collect();
-        sha256(lines.as_bytes())
+        fingerprint(&self.checksums)
     }
 
     /// What the names of the model's compiled directories begin with, and those of no other model's do.
@@ -200,6 +198,12 @@ struct Reader<'d> {
     directory: &'d Path,
     files: &'d Files,
     seen: RefCell<Checksums>,
+}
+
+/// What vectors are a function of: the SHA-256 of the list of checksums as `sha256sum` prints it, sorted by name.
+pub fn fingerprint(checksums: &Checksums) -> String {
+    let lines: String = checksums.iter().map(|(name, sha256)| format!("{sha256}  {name}\n")).collect();
+    sha256(lines.as_bytes())
 }
 
 impl Reader<'_> {

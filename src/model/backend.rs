@@ -36,9 +36,7 @@ impl Backend {
     pub fn compiled(&self) -> Option<PathBuf> {
         self.embedder.compiled().map(relative)
     }
-}
 
-impl Backend {
     pub fn is_built_in(&self) -> bool {
         BACKEND.get().is_some_and(|built_in| std::ptr::eq(built_in, self))
     }

@@ -225,7 +225,8 @@ pub fn drop(name: &CStr) -> Result<()> {
 /// Checks the options of a server of the wrapper, whoever gives them.
 ///
 /// # Errors
-/// HV00D for one that is not known, 42501 for a directory that only a superuser may name, 22023 for what is no model's.
+/// HV00D for one that is not known, HV00J if one is missing, HV024 for files that have another fingerprint, 42501 for a
+/// directory that only a superuser may name.
 pub fn check_options(options: &[(CString, CString)], is_server: bool) -> Result<()> {
     let known: Vec<&CStr> = [DIRECTORY, FINGERPRINT, FILES].into_iter().chain(TOLD).collect();
     for (option, value) in options {
@@ -238,12 +239,23 @@ pub fn check_options(options: &[(CString, CString)], is_server: bool) -> Result<
             refuse_elsewhere(&text::from_server(value)?)?;
         }
     }
-    if is_server
-        && ![DIRECTORY, FINGERPRINT, FILES].iter().all(|needed| options.iter().any(|(name, _)| **name == **needed))
-    {
+    if !is_server {
+        return Ok(());
+    }
+    let value = |wanted: &CStr| options.iter().find(|(option, _)| **option == *wanted).map(|(_, value)| &**value);
+    let (Some(_), Some(fingerprint), Some(files)) = (value(DIRECTORY), value(FINGERPRINT), value(FILES)) else {
         return Err(Report::new(
             PgSqlErrorCode::ERRCODE_FDW_OPTION_NAME_NOT_FOUND,
             "a model needs the options \"directory\", \"fingerprint\" and \"files\"",
+        )
+        .hint("Models are made by embed_add_model()."));
+    };
+    // By its fingerprint a model is known that is open already.
+    let files: Option<Checksums> = serde_json::from_slice(files.to_bytes()).ok();
+    if files.is_none_or(|files| embedder::fingerprint(&files).as_bytes() != fingerprint.to_bytes()) {
+        return Err(Report::new(
+            PgSqlErrorCode::ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE,
+            "option \"fingerprint\" is not that of the files in option \"files\"",
         )
         .hint("Models are made by embed_add_model()."));
     }

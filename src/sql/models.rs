@@ -34,8 +34,9 @@ pub fn drop(call: Call) -> Result<Datum> {
 /// 2BP01 if a column embeds itself with the model: writing to its table would fail from then on.
 fn refuse_in_use(name: &CStr, columns: &[Column]) -> Result<()> {
     let users = columns.iter().filter(|column| column.choice.model.model.as_deref() == Some(name));
-    let users: Vec<_> =
+    let mut users: Vec<_> =
         users.map(|column| format!("\"{}\" of table \"{}\"", column.embedding(), table_name(column.table))).collect();
+    users.sort();
     if users.is_empty() {
         return Ok(());
     }

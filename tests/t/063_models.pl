@@ -120,6 +120,9 @@ for my $case (
 	[ 'a relative path', q{SELECT embed_add_model('x', '../x')}, qr/ERROR:  42501: .*"\.\.\/x"/ ],
 	[ 'another precision', qq{SELECT embed_add_model('x', '$models/e5', 'half')}, qr/ERROR:  22023: invalid precision: "half"/ ],
 	[ 'a server of nobody\'s making', q{CREATE SERVER x FOREIGN DATA WRAPPER embed_model}, qr/ERROR:  HV00J: .*HINT: .*embed_add_model/s ],
+	[ 'another fingerprint than that of the files', q{CREATE SERVER x FOREIGN DATA WRAPPER embed_model OPTIONS (directory 'x', files '{}', fingerprint
+		'3b6afb8759491b2761a693d8a8d2e7b0b0613d5fa495a204440db590d3ac65dc')}, qr/ERROR:  HV024: .*"fingerprint"/ ],
+	[ 'files that are no list', q{CREATE SERVER x FOREIGN DATA WRAPPER embed_model OPTIONS (directory 'x', files 'x', fingerprint 'x')}, qr/ERROR:  HV024: / ],
 	[ 'a foreign server that is no model', q{CREATE FOREIGN DATA WRAPPER other; CREATE SERVER other FOREIGN DATA WRAPPER other; SELECT embed_text('a', 'other')},
 		qr/ERROR:  42704: model "other" does not exist/ ],
 	[ 'a column of other dimensions', q{CREATE TEMP TABLE t (d text, e vector(384)); CREATE TRIGGER e BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION
