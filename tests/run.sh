@@ -88,7 +88,6 @@ passed=0
 failed=0
 skipped=0
 
-export PG_EMBED_TEST_MODELS=$PWD/deps/models
 echo "==> cargo test"
 status=0
 cargo test --release -p embedder --no-fail-fast 2>&1 | tee "$log" || status=$?
