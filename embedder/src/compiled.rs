@@ -1,7 +1,7 @@
 //! The compiled model on disk: built once per machine, mapped ever after.
 //!
-//! A compiled model is a directory with the graph (`model.onnx`), the weights as this CPU wants them (`model.bin`)
-//! and a manifest. Whoever needs it first builds it under a lock in a directory of its own, which is renamed once it
+//! A compiled model is a directory with the graph (`model.onnx`), the weights as this CPU wants them (`model.bin`), the
+//! tokenizer if it is one that is worth it (`tokenizer.bin`), and a manifest. Whoever needs it first builds it under a lock in a directory of its own, which is renamed once it
 //! is complete, flushed and checked; so a name that exists is either whole or damaged later. What the manifest says
 //! is compared each time, because mapping a file that is shorter than expected would kill the process.
 //!
@@ -25,6 +25,8 @@ use crate::model;
 pub const GRAPH: &str = "model.onnx";
 /// The weights' file in a compiled model, which the graph's file refers to.
 pub const WEIGHTS: &str = "model.bin";
+/// The tokenizer's file in a compiled model, which not every one has.
+pub const TOKENIZER: &str = "tokenizer.bin";
 const MANIFEST: &str = "manifest.json";
 /// The file that the users of a compiled model have locked. What version 0.1.0 made has none.
 const LEASE: &str = "in-use";
@@ -45,8 +47,9 @@ pub struct Key<'k> {
 
 impl Key<'_> {
     fn directory(&self, cache: &Path) -> PathBuf {
-        // The crate's version stands for the code that writes the graph, the lease for a directory that has one.
-        let parts = [self.model, self.runtime_version, self.cpu, env!("CARGO_PKG_VERSION"), LEASE];
+        // The crate's version stands for the code that writes the files, the lease and the tokenizer for a directory
+        // that has them.
+        let parts = [self.model, self.runtime_version, self.cpu, env!("CARGO_PKG_VERSION"), LEASE, TOKENIZER];
         let digest = model::sha256(parts.join("\n").as_bytes());
         cache.join(format!("{}-{}-{}", self.label, self.runtime_version, &digest[..16]))
     }
@@ -96,8 +99,8 @@ impl Leased {
 
 /// Gives a whole compiled model, after having it built if there is none.
 ///
-/// `build` is called with a new directory, into which it writes [`GRAPH`] and [`WEIGHTS`] and which it checks. It
-/// runs in one process at a time; the others wait for it. `alone` says that no process of version 0.1.0 lives, which
+/// `build` is called with a new directory, into which it writes [`GRAPH`], [`WEIGHTS`] and maybe [`TOKENIZER`], and which
+/// it checks. It runs in one process at a time; the others wait for it. `alone` says that no process of version 0.1.0 lives, which
 /// uses a model without a lease.
 ///
 /// # Errors
@@ -250,7 +253,9 @@ enum Comparison {
 
 impl Manifest {
     fn of(directory: &Path, interrupt: Interrupt) -> Result<Self> {
-        Ok(Self { files: vec![Entry::of(directory, GRAPH, interrupt)?, Entry::of(directory, WEIGHTS, interrupt)?] })
+        let names = [GRAPH, WEIGHTS].into_iter().chain(directory.join(TOKENIZER).exists().then_some(TOKENIZER));
+        let files = names.map(|name| Entry::of(directory, name, interrupt));
+        Ok(Self { files: files.collect::<Result<_>>()? })
     }
 
     fn read(directory: &Path) -> io::Result<Self> {
@@ -275,7 +280,7 @@ impl Manifest {
     fn compare(&self, directory: &Path, interrupt: Interrupt) -> Result<Comparison> {
         let mut result = Comparison::Untouched;
         let names: Vec<&str> = self.files.iter().map(|file| file.name.as_str()).collect();
-        if names != [GRAPH, WEIGHTS] {
+        if !matches!(names[..], [GRAPH, WEIGHTS] | [GRAPH, WEIGHTS, TOKENIZER]) {
             return Ok(Comparison::Different);
         }
         for entry in &self.files {
@@ -359,7 +364,7 @@ mod tests {
     const KEY: Key = Key { label: "m", model: "m", runtime_version: "1", cpu: "c" };
 
     fn write(directory: &Path) -> Result<()> {
-        for name in [GRAPH, WEIGHTS] {
+        for name in [GRAPH, WEIGHTS, TOKENIZER] {
             fs::write(directory.join(name), format!("content of {name}")).unwrap();
         }
         Ok(())
@@ -428,16 +433,18 @@ mod tests {
         assert_eq!(fs::metadata(&directory).unwrap().mode() & 0o777, 0o700);
         assert_eq!(obtain_counting(&cache, &KEY), (directory.clone(), 0));
         assert_eq!(fs::read_dir(&cache).unwrap().count(), 2, "the model and the lock");
-        assert_eq!(fs::read_dir(&directory).unwrap().count(), 4);
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 5);
     }
 
     #[test]
     fn what_is_damaged_is_made_again() {
-        let damages: [&dyn Fn(&Path); 6] = [
+        let damages: [&dyn Fn(&Path); 8] = [
             &|directory| fs::remove_file(directory.join(LEASE)).unwrap(),
             &|directory| fs::write(directory.join(WEIGHTS), "short").unwrap(),
             &|directory| fs::write(directory.join(WEIGHTS), "CONTENT of model.bin").unwrap(),
             &|directory| fs::remove_file(directory.join(GRAPH)).unwrap(),
+            &|directory| fs::write(directory.join(TOKENIZER), "short").unwrap(),
+            &|directory| fs::remove_file(directory.join(TOKENIZER)).unwrap(),
             &|directory| fs::write(directory.join(MANIFEST), "{\"files\": []}").unwrap(),
             &|directory| fs::remove_file(directory.join(MANIFEST)).unwrap(),
         ];
@@ -446,7 +453,9 @@ mod tests {
             let (directory, _) = obtain_counting(cache.path(), &KEY);
             damage(&directory);
             assert_eq!(obtain_counting(cache.path(), &KEY), (directory.clone(), 1));
-            assert_eq!(fs::read_to_string(directory.join(WEIGHTS)).unwrap(), "content of model.bin");
+            for name in [WEIGHTS, TOKENIZER] {
+                assert_eq!(fs::read_to_string(directory.join(name)).unwrap(), format!("content of {name}"));
+            }
         }
     }
 

@@ -104,9 +104,6 @@ impl Options {
     }
 }
 
-/// The text for which a compiled model has to give the vector that the model gives.
-const KNOWN_TEXT: &str = "A compiled model gives the same vectors: à la lettre, 一字不差, слово в слово.";
-
 /// A text's vector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Embedding {
@@ -153,9 +150,7 @@ impl Embedder {
             memory::begin_to_be_inherited();
         }
         let model = Model::open(&options.model, &options.files)?;
-        let tokenizer = Tokenizer::open(&model)?;
-        let known = tokenizer.encode(KNOWN_TEXT)?.ids;
-        let (source, warning) = Source::open(options, model, known, interrupt)?;
+        let (source, tokenizer, warning) = Source::open(options, model, interrupt)?;
         let session = Mutex::new(source.session(interrupt)?);
         if options.preload {
             memory::make_cheap_to_inherit();

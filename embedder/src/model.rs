@@ -225,10 +225,12 @@ impl Reader<'_> {
     fn note_tokenizer(&self, name: &str) -> Result<()> {
         match (self.files, self.known(name)) {
             (Files::MiniLm, Some(sha256)) => self.note(name, &self.directory.join(name), sha256.to_owned()),
-            _ => match self.find(name)? {
-                Some(_) => Ok(()),
-                None => Err(Error::FileMissing { path: self.directory.join(name) }),
-            },
+            _ => {
+                let path = self.directory.join(name);
+                // Mapped, since it is many megabytes for some models.
+                let sha256 = sha256(&map(&path)?);
+                self.note(name, &path, sha256)
+            }
         }
     }
 
@@ -278,9 +280,9 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 #[allow(unsafe_code)]
-fn map(path: &Path) -> Result<Mmap> {
-    // SAFETY: the mapping is read only and private to this process. The file is installed by the administrator
-    // and replaced by rename; truncating it in place while it is being read is what no reader can survive.
+pub(crate) fn map(path: &Path) -> Result<Mmap> {
+    // SAFETY: the mapping is read only. The file is installed by the administrator, or compiled here, and replaced by
+    // rename; truncating it in place while it is being read is what no reader can survive.
     let mapped: io::Result<Mmap> = File::open(path).and_then(|file| unsafe { Mmap::map(&file) });
     mapped.map_err(|e| Error::io("read", path, e))
 }

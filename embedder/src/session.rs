@@ -30,6 +30,7 @@ use crate::mapping::{self, Mapping};
 use crate::memory;
 use crate::model::{self, Model};
 use crate::shortage;
+use crate::tokenizer::Tokenizer;
 
 /// The one version of ONNX Runtime whose behaviour is known. From 1.29 on it starts a thread of its own.
 pub const RUNTIME_VERSION: &str = "1.28.0";
@@ -43,6 +44,8 @@ const RUNTIME_SHA256: &str = "23a37c2994bc273e1d59a4f49af6cba5bf1cfbc29f04907ec2
 
 /// Token ids of a known text and the vector that sentence-transformers gives for it.
 const KNOWN: &str = include_str!("known.json");
+/// The text for which a compiled model has to give the vector that the model gives.
+const KNOWN_TEXT: &str = "A compiled model gives the same vectors: à la lettre, 一字不差, слово в слово.";
 /// How far a component of the known vector may be off.
 const TOLERANCE: f32 = 1e-5;
 
@@ -50,7 +53,7 @@ const TOLERANCE: f32 = 1e-5;
 pub struct Source {
     environment: &'static Environment,
     model: Model,
-    /// Token ids of a text, for which a compiled model has to give the vector that the model gives.
+    /// Token ids of [`KNOWN_TEXT`].
     known: Array2<i32>,
     compiled: Option<Compiled>,
 }
@@ -64,58 +67,35 @@ struct Compiled {
 }
 
 impl Source {
-    /// Loads the runtime library, and has the model compiled into `options.cache` unless it is there already.
+    /// Loads the runtime library, has the model compiled into `options.cache` unless it is there already, and opens the
+    /// tokenizer.
     ///
-    /// `known` are the token ids of any text.
-    ///
-    /// The second result says why there is no compiled model, where one was asked for. Sessions are then built from
+    /// The third result says why there is no compiled model, where one was asked for. Sessions are then built from
     /// the model's weights, which costs each of them 117 MB and a second, or more if the model is larger.
-    pub fn open(
-        options: &Options,
-        model: Model,
-        known: Vec<i32>,
-        interrupt: Interrupt,
-    ) -> Result<(Self, Option<Error>)> {
+    pub fn open(options: &Options, model: Model, interrupt: Interrupt) -> Result<(Self, Tokenizer, Option<Error>)> {
         let environment = load(&options.runtime)?;
-        let known = Array1::from(known).insert_axis(Axis(0));
-        let mut source = Self { environment, model, known, compiled: None };
-        let Some(cache) = &options.cache else { return Ok((source, None)) };
-        match source.obtain(cache, options.preload, interrupt) {
-            Ok(leased) => {
-                let directory = leased.directory.clone();
-                source.compiled = Some(Compiled { cache: cache.clone(), directory, lease: Mutex::new(leased) });
-                Ok((source, None))
-            }
-            Err(Error::Interrupted) => Err(Error::Interrupted),
+        let obtained = options.cache.as_ref().map(|cache| {
+            let lease = obtain(environment, &model, cache, options.preload, interrupt)?;
+            let (cache, directory) = (cache.clone(), lease.directory.clone());
+            Ok(Compiled { cache, directory, lease: Mutex::new(lease) })
+        });
+        let (compiled, warning) = match obtained.transpose() {
+            Ok(compiled) => (compiled, None),
             // The ordinary way needs the model's files too: what is wrong with them is not to be worked around.
-            Err(e @ (Error::FileMissing { .. } | Error::ChecksumMismatch { .. } | Error::Malformed { .. })) => Err(e),
-            Err(e) => Ok((source, Some(e))),
-        }
-    }
-
-    fn obtain(&self, cache: &Path, alone: bool, interrupt: Interrupt) -> Result<Leased> {
-        let (label, fingerprint) = (self.model.label(), self.model.fingerprint());
-        let cpu = compiled::cpu_features();
-        let key = Key { label: &label, model: &fingerprint, runtime_version: RUNTIME_VERSION, cpu: &cpu };
-        compiled::obtain(cache, &key, alone, interrupt, |directory| {
-            let mut built = Session::build(self.environment, &self.model, Some(directory), interrupt)?;
-            let expected = built.run(self.known.view())?;
-            drop(built);
-            interrupt.check()?;
-            // Not only written, but right: the mapped model has to give a known vector.
-            let mut mapped = Session::map(self.environment, directory)?;
-            compare(&mapped.run(self.known.view())?, expected.iter())?;
-            self.check(&mut mapped)
-        })
-    }
-
-    /// Checks a session as far as the vector of a text is known.
-    fn check(&self, session: &mut Session) -> Result<()> {
-        if self.model.is_minilm() {
-            return session.check();
-        }
-        let found = session.run(self.known.view())?;
-        compare(&found, found.iter())
+            Err(
+                e @ (Error::Interrupted
+                | Error::FileMissing { .. }
+                | Error::ChecksumMismatch { .. }
+                | Error::Malformed { .. }),
+            ) => return Err(e),
+            Err(e) => (None, Some(e)),
+        };
+        let tokenizer = match &compiled {
+            Some(compiled) => Tokenizer::open_compiled(&model, &compiled.directory)?,
+            None => Tokenizer::open(&model)?,
+        };
+        let known = known(&tokenizer)?;
+        Ok((Self { environment, model, known, compiled }, tokenizer, warning))
     }
 
     /// Opens a session. It belongs to one thread at a time and has no threads of its own.
@@ -124,7 +104,7 @@ impl Source {
             Some(compiled) => Session::map(self.environment, &compiled.directory),
             None => {
                 let mut session = Session::build(self.environment, &self.model, None, interrupt)?;
-                self.check(&mut session)?;
+                check(&self.model, &mut session, self.known.view())?;
                 Ok(session)
             }
         }
@@ -134,7 +114,7 @@ impl Source {
     /// first, and made again if need be.
     pub fn further_session(&self, interrupt: Interrupt) -> Result<Session> {
         if let Some(compiled) = &self.compiled {
-            let leased = self.obtain(&compiled.cache, false, interrupt)?;
+            let leased = obtain(self.environment, &self.model, &compiled.cache, false, interrupt)?;
             *compiled.lease.lock().unwrap_or_else(PoisonError::into_inner) = leased;
         }
         self.session(interrupt)
@@ -148,6 +128,43 @@ impl Source {
     pub fn compiled(&self) -> Option<&Path> {
         self.compiled.as_ref().map(|compiled| compiled.directory.as_path())
     }
+}
+
+/// The compiled model in `cache`, after having it built if there is none.
+fn obtain(environment: &Environment, model: &Model, cache: &Path, alone: bool, interrupt: Interrupt) -> Result<Leased> {
+    let (label, fingerprint) = (model.label(), model.fingerprint());
+    let cpu = compiled::cpu_features();
+    let key = Key { label: &label, model: &fingerprint, runtime_version: RUNTIME_VERSION, cpu: &cpu };
+    compiled::obtain(cache, &key, alone, interrupt, |directory| {
+        let tokenizer = Tokenizer::open(model)?;
+        tokenizer.compile(directory)?;
+        let ids = known(&tokenizer)?;
+        drop(tokenizer);
+        interrupt.check()?;
+        let mut built = Session::build(environment, model, Some(directory), interrupt)?;
+        let expected = built.run(ids.view())?;
+        drop(built);
+        interrupt.check()?;
+        // Not only written, but right: what is mapped has to give a known vector.
+        let ids = known(&Tokenizer::open_compiled(model, directory)?)?;
+        let mut mapped = Session::map(environment, directory)?;
+        compare(&mapped.run(ids.view())?, expected.iter())?;
+        check(model, &mut mapped, ids.view())
+    })
+}
+
+/// The token ids of [`KNOWN_TEXT`].
+fn known(tokenizer: &Tokenizer) -> Result<Array2<i32>> {
+    Ok(Array1::from(tokenizer.encode(KNOWN_TEXT)?.ids).insert_axis(Axis(0)))
+}
+
+/// Checks a session as far as the vector of a text is known. `known` are the token ids of any text.
+fn check(model: &Model, session: &mut Session, known: ArrayView2<i32>) -> Result<()> {
+    if model.is_minilm() {
+        return session.check();
+    }
+    let found = session.run(known)?;
+    compare(&found, found.iter())
 }
 
 /// Loads the runtime library, once in a process. A later call with another path gets the library loaded first.

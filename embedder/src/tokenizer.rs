@@ -3,15 +3,26 @@
 mod pieces;
 mod spaces;
 mod supported;
+mod trie;
+mod unigram;
+mod vocabulary;
 
+use std::fs;
 use std::ops::Range;
+use std::path::Path;
 
-use tokenizers::Encoding;
+use serde::Deserialize;
+use tokenizers::{
+    AddedToken, DecoderWrapper, Encoding, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, TokenizerImpl,
+};
 
+use crate::compiled;
 use crate::error::{Error, Result};
-use crate::model::Model;
+use crate::model::{self, Model};
 use crate::shortage;
 use pieces::{Classes, PIECE_BYTES, Piece};
+use unigram::{Block, Unigram};
+use vocabulary::Vocabulary;
 
 /// A text no longer than this is tokenized whole: cutting it would cost more than it saves.
 const SHORT_TEXT: usize = 2048;
@@ -19,9 +30,12 @@ const SHORT_TEXT: usize = 2048;
 /// Size of the pieces of a text whose end is not known: small, because the last one cannot be used.
 const START_BYTES: usize = 512;
 
+/// A tokenizer of the `tokenizers` crate, with a model that can be one of ours.
+type Inner = TokenizerImpl<Vocabulary, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
+
 /// Splits text into the tokens of one model.
 pub struct Tokenizer {
-    inner: tokenizers::Tokenizer,
+    inner: Inner,
     cut: Cut,
     max_tokens: usize,
     /// The ids of [CLS] and [SEP], or what the model has in their place; they enclose the tokens of every text.
@@ -69,12 +83,56 @@ pub(crate) enum Begins {
 
 impl Tokenizer {
     /// Reads `tokenizer.json` of `model`.
-    ///
+    pub fn open(model: &Model) -> Result<Self> {
+        let bytes = model.tokenizer()?;
+        // That of all-MiniLM-L6-v2 is known to be no Unigram model.
+        match (!model.is_minilm()).then(|| Unigram::compile(&bytes)).flatten() {
+            Some(unigram) => Self::with_unigram(unigram, model, &model.tokenizer_path()),
+            None => Self::new(serde_json::from_slice(&bytes).map_err(|e| refused(&model.tokenizer_path(), e))?, model),
+        }
+    }
+
+    /// Maps what [`compile`](Self::compile) wrote into `directory`, or does without where there is no such file.
+    pub(crate) fn open_compiled(model: &Model, directory: &Path) -> Result<Self> {
+        let path = directory.join(compiled::TOKENIZER);
+        let block = match model::map(&path) {
+            Ok(block) => block,
+            Err(Error::FileMissing { .. }) => return Self::open(model),
+            Err(e) => return Err(e),
+        };
+        let unigram = Unigram::new(Block::File(block)).ok_or_else(|| refused(&path, "not a compiled tokenizer"))?;
+        Self::with_unigram(unigram, model, &path)
+    }
+
+    /// Writes what is read faster than `tokenizer.json` into `directory`, if there is such a thing: for a Unigram model.
+    pub(crate) fn compile(&self, directory: &Path) -> Result<()> {
+        let Vocabulary::Unigram(unigram) = self.inner.get_model() else { return Ok(()) };
+        let path = directory.join(compiled::TOKENIZER);
+        fs::write(&path, unigram.block()).map_err(|e| Error::io("write", &path, e))
+    }
+
+    /// A Unigram model with the rest of its `tokenizer.json`; `path` is where that comes from.
+    fn with_unigram(unigram: Unigram, model: &Model, path: &Path) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Rest {
+            #[serde(default)]
+            added_tokens: Vec<AddedToken>,
+            normalizer: Option<NormalizerWrapper>,
+            pre_tokenizer: Option<PreTokenizerWrapper>,
+            post_processor: Option<PostProcessorWrapper>,
+        }
+        let rest: Rest = serde_json::from_slice(unigram.rest()).map_err(|e| refused(path, e))?;
+        let mut inner = Inner::new(Vocabulary::Unigram(unigram));
+        inner.with_pre_tokenizer(rest.pre_tokenizer).with_post_processor(rest.post_processor);
+        inner.with_normalizer(rest.normalizer).map_err(|e| refused(path, e))?;
+        inner.add_tokens(rest.added_tokens).map_err(|e| refused(path, e))?;
+        Self::new(inner, model)
+    }
+
     /// The file carries truncation and padding of its own, at 128 tokens for all-MiniLM-L6-v2, which the reference does
     /// not use: both are switched off here.
-    pub fn open(model: &Model) -> Result<Self> {
-        let refused = |e: tokenizers::Error| Error::Malformed { path: model.tokenizer_path(), reason: e.to_string() };
-        let mut inner = tokenizers::Tokenizer::from_bytes(model.tokenizer()?).map_err(refused)?;
+    fn new(mut inner: Inner, model: &Model) -> Result<Self> {
+        let refused = |e: tokenizers::Error| refused(&model.tokenizer_path(), e);
         inner.with_padding(None).with_truncation(None).map_err(refused)?;
         let cut = supported::check(&inner, model)?;
         if model.config().lower_case {
@@ -192,6 +250,10 @@ impl Tokenizer {
         shortage::refuse_without_reserve()?;
         self.inner.encode_fast(text, false).map_err(|e| Error::Tokenizer { reason: e.to_string() })
     }
+}
+
+fn refused(path: &Path, reason: impl ToString) -> Error {
+    Error::Malformed { path: path.to_owned(), reason: reason.to_string() }
 }
 
 fn leading_spaces(text: &str) -> usize {

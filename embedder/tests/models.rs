@@ -98,6 +98,77 @@ fn texts(name: &str) -> Vec<String> {
     texts
 }
 
+/// Some thousand texts of words, characters of many scripts and of none, spaces and tokens' names; the same ones in every
+/// run.
+fn mixtures() -> Vec<String> {
+    let parts = "summer|dress|sleeveless|Kleid|ärmellos|платье|зелёное|绿色|无袖|夏装|여름|원피스|गर्मी|فستان|שמלה|ζέστη|ฤดูร้อน|\
+        ve\u{301}tement|unbelievable|aaaa|zzzzzz|1234|</s>|<unk>|<mask>|▁|▁the|👗|👩‍👩‍👧|ﷺ|ﬁ|Ⅷ|½|\u{fffd}|\0|\u{7}|\u{200b}|\
+        \u{3000}|\u{e000}|𓀀|𐍈|\u{10ffff}| |  |\n|\t|.|,|!?|(|-|'|%|€";
+    let parts: Vec<&str> = parts.split('|').collect();
+    let mut state = 1u64;
+    let mut below = |limit: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % limit
+    };
+    let mut part = move || match below(8) {
+        0..4 => parts[below(parts.len() as u64) as usize].to_owned(),
+        4 => " ".to_owned(),
+        // Any character up to the last one of the planes that scripts are in.
+        5 => char::from_u32(below(0x2_0000) as u32).unwrap_or('x').to_string(),
+        6 => char::from_u32(below(0x800) as u32).unwrap_or('x').to_string(),
+        _ => (0..below(20)).map(|_| (b'a' + below(26) as u8) as char).collect(),
+    };
+    (0..5000).map(|number| (0..number % 25).map(|_| part()).collect()).collect()
+}
+
+#[test]
+fn tokens_of_a_unigram_model_are_those_of_the_library() {
+    let golden = MODELS.into_iter().chain(["minilm"]).flat_map(references).map(|reference| reference.text);
+    let all: Vec<String> = golden.chain(texts("e5")).chain(mixtures()).collect();
+    for name in ["e5", "xlm-roberta"] {
+        let (mapped, read) = (open(name), Embedder::open(&of(name)).unwrap());
+        let mut tokenizer = tokenizers::Tokenizer::from_file(directory(name).join("tokenizer.json")).unwrap();
+        tokenizer.with_padding(None).with_truncation(None).unwrap();
+        let limit = mapped.model().max_tokens();
+        for text in &all {
+            let full = whole(&tokenizer, text);
+            for embedder in [&mapped, &read] {
+                let tokens = embedder.tokenizer().encode(text).unwrap();
+                let kept = full.len().min(limit) - 1;
+                assert_eq!(tokens.ids[..kept], full[..kept], "{name}: {text:?}");
+                assert_eq!(tokens.ids.last(), full.last(), "{name}: {text:?}");
+                assert_eq!(tokens.truncated, full.len() > limit, "{name}: {text:?}");
+                let count: usize = embedder.tokenizer().count(text).map(|step| step.unwrap()).sum();
+                assert_eq!(count, full.len(), "{name}: {text:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_compiled_tokenizer_that_is_damaged_is_made_again() {
+    let cache = tempfile::tempdir().unwrap();
+    let opened = || Embedder::open(&of("xlm-roberta").with_cache(cache.path())).unwrap();
+    let text = "a green dress, зелёное платье, 绿色无袖夏装 \u{10ffff}";
+    let embedder = opened();
+    let expected = embedder.tokenizer().encode(text).unwrap();
+    let path = embedder.compiled().unwrap().join("tokenizer.bin");
+    drop(embedder);
+    let content = fs::read(&path).unwrap();
+    let flipped: Vec<u8> = content.iter().map(|byte| byte ^ 1).collect();
+    for damaged in [Some(&content[..content.len() / 2]), Some(&flipped), Some(&[]), None] {
+        match damaged {
+            Some(damaged) => fs::write(&path, damaged).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        let embedder = opened();
+        assert!(embedder.warning().is_none());
+        assert_eq!(embedder.tokenizer().encode(text).unwrap(), expected);
+        assert!(fs::read(&path).unwrap() == content);
+        assert!(fs::read_to_string("/proc/self/maps").unwrap().contains(path.to_str().unwrap()));
+    }
+}
+
 /// The tokens as the tokenizer library gives them for the whole text.
 fn whole(tokenizer: &tokenizers::Tokenizer, text: &str) -> Vec<i32> {
     tokenizer.encode_fast(text, true).unwrap().get_ids().iter().map(|&id| id as i32).collect()
@@ -318,4 +389,23 @@ fn recorded_files_are_compared_when_they_are_read() {
     assert_eq!(recorded().unwrap().embed("a dress").unwrap(), expected);
     remove_unused_compiled(cache.path()).unwrap();
     assert!(matches!(recorded(), Err(Error::ChecksumMismatch { path, .. }) if path == weights));
+}
+
+#[test]
+fn a_recorded_tokenizer_is_compared_though_it_is_compiled() {
+    let cache = tempfile::tempdir().unwrap();
+    let target = tempfile::tempdir().unwrap();
+    copy("xlm-roberta", target.path(), &[("tokenizer.json", &|text| text)]);
+    let checksums = Model::open(target.path(), &Files::Any).unwrap().checksums().clone();
+    let recorded = || {
+        let options = Options { model: target.path().to_owned(), ..options() };
+        Embedder::open(&options.with_files(Files::Recorded(checksums.clone())).with_cache(cache.path()))
+    };
+    assert!(recorded().is_ok());
+    let tokenizer = target.path().join("tokenizer.json");
+    let text = fs::read_to_string(&tokenizer).unwrap();
+    fs::write(&tokenizer, text + " ").unwrap();
+    assert!(matches!(recorded(), Err(Error::ChecksumMismatch { path, .. }) if path == tokenizer));
+    fs::remove_file(&tokenizer).unwrap();
+    assert!(matches!(recorded(), Err(Error::FileMissing { path }) if path == tokenizer));
 }

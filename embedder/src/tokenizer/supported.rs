@@ -2,11 +2,12 @@
 
 use tokenizers::normalizers::{BertNormalizer, Lowercase, Sequence};
 use tokenizers::pre_tokenizers::metaspace::PrependScheme;
-use tokenizers::{ModelWrapper, NormalizerWrapper, PreTokenizerWrapper, Tokenizer};
+use tokenizers::{ModelWrapper, NormalizerWrapper, PreTokenizerWrapper};
 
-use super::Cut;
 use super::pieces::{Class, Classes, WORD_LETTERS};
 use super::spaces::SPACES;
+use super::vocabulary::Vocabulary;
+use super::{Cut, Inner};
 use crate::error::{Error, Result};
 use crate::model::Model;
 
@@ -15,13 +16,13 @@ use crate::model::Model;
 /// # Errors
 /// [`Error::Unsupported`] if the file asks for something for which that is not known, or has a token that the model does
 /// not have.
-pub fn check(tokenizer: &Tokenizer, model: &Model) -> Result<Cut> {
+pub fn check(tokenizer: &Inner, model: &Model) -> Result<Cut> {
     // Its file is known.
     if model.is_minilm() {
         return Ok(Cut::Bert(Classes { strips_accents: true }));
     }
     let (cut, last) = match tokenizer.get_model() {
-        ModelWrapper::WordPiece(word_piece) => {
+        Vocabulary::Library(ModelWrapper::WordPiece(word_piece)) => {
             let longest = word_piece.max_input_chars_per_word;
             if longest >= WORD_LETTERS {
                 let supported = format!("less than {WORD_LETTERS}");
@@ -29,13 +30,15 @@ pub fn check(tokenizer: &Tokenizer, model: &Model) -> Result<Cut> {
             }
             (Cut::Bert(bert(tokenizer, model)?), tokenizer.get_vocab(false).into_values().max())
         }
-        ModelWrapper::Unigram(_) => {
+        Vocabulary::Unigram(_) | Vocabulary::Library(ModelWrapper::Unigram(_)) => {
             unigram(tokenizer, model)?;
             // A token's id is its place.
             (Cut::Spaces, (tokenizer.get_vocab_size(false) as u32).checked_sub(1))
         }
-        ModelWrapper::BPE(_) => return Err(refused(model, "model.type", "BPE".into(), "WordPiece or Unigram")),
-        ModelWrapper::WordLevel(_) => {
+        Vocabulary::Library(ModelWrapper::BPE(_)) => {
+            return Err(refused(model, "model.type", "BPE".into(), "WordPiece or Unigram"));
+        }
+        Vocabulary::Library(ModelWrapper::WordLevel(_)) => {
             return Err(refused(model, "model.type", "WordLevel".into(), "WordPiece or Unigram"));
         }
     };
@@ -56,7 +59,7 @@ pub fn refused(model: &Model, field: &str, found: String, supported: &str) -> Er
 }
 
 /// Has texts lower-cased before all else, as sentence-transformers does: character by character.
-pub fn lower_case(tokenizer: &mut Tokenizer) -> tokenizers::Result<()> {
+pub fn lower_case(tokenizer: &mut Inner) -> tokenizers::Result<()> {
     let lowercase = NormalizerWrapper::Lowercase(Lowercase);
     let normalizers = match tokenizer.get_normalizer() {
         Some(NormalizerWrapper::Lowercase(_)) => return Ok(()),
@@ -74,7 +77,7 @@ pub fn lower_case(tokenizer: &mut Tokenizer) -> tokenizers::Result<()> {
 }
 
 /// The classes of characters of a tokenizer that normalises and splits as BERT's does.
-fn bert(tokenizer: &Tokenizer, model: &Model) -> Result<Classes> {
+fn bert(tokenizer: &Inner, model: &Model) -> Result<Classes> {
     match tokenizer.get_pre_tokenizer() {
         Some(PreTokenizerWrapper::BertPreTokenizer(_)) => {}
         other => return Err(refused(model, "pre_tokenizer", json(&other), "BertPreTokenizer")),
@@ -95,7 +98,7 @@ fn bert(tokenizer: &Tokenizer, model: &Model) -> Result<Classes> {
 }
 
 /// Fails unless a tokenizer splits texts at white space, where much counts as one space, and nowhere else.
-fn unigram(tokenizer: &Tokenizer, model: &Model) -> Result<()> {
+fn unigram(tokenizer: &Inner, model: &Model) -> Result<()> {
     let normalizers = match tokenizer.get_normalizer() {
         None => &[],
         Some(NormalizerWrapper::Sequence(sequence)) => sequence.as_ref(),
@@ -141,7 +144,7 @@ fn unigram(tokenizer: &Tokenizer, model: &Model) -> Result<()> {
 }
 
 /// Fails if a text can be cut within the name of a token that is looked for in texts before all else.
-fn check_added_tokens(tokenizer: &Tokenizer, model: &Model, cut: Cut) -> Result<()> {
+fn check_added_tokens(tokenizer: &Inner, model: &Model, cut: Cut) -> Result<()> {
     for token in tokenizer.get_added_tokens_decoder().values() {
         let name = token.content.as_str();
         let is_whole = match cut {
