@@ -5,6 +5,7 @@ mod catalog;
 mod choice;
 mod dice;
 mod grammar;
+mod memory;
 mod picture;
 mod plan;
 mod sentences;
