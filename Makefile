@@ -12,7 +12,7 @@
 # make matrix           the tests in clean file systems of five distributions, with PostgreSQL 14 to 18; as root
 
 PG_CONFIG ?= pg_config
-export PG_CONFIG ORT_LIB MODEL_DIR LEAVE_OUT CATALOG ROWS SERVE BENCH_TEXTS CHROMIUM SCREENSHOTS
+export PG_CONFIG ORT_LIB MODEL_DIR LEAVE_OUT CATALOG ROWS MODEL SERVE BENCH_TEXTS CHROMIUM SCREENSHOTS
 export DEB_VERSION
 # Where demo-report writes.
 REPORT ?= report

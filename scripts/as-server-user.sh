@@ -2,8 +2,8 @@
 # as-server-user.sh SCRIPT [ARGS]: runs SCRIPT (a path inside the project) in a temporary copy of the pages, Makefile, docs/,
 # scripts/, tests/, examples/, deps/clients/ and deps/models/, with the example's programs in deps/catalog/, and removes the copy afterwards.
 # PostgreSQL refuses to run as root, so root's call becomes one as user postgres; the copy is there
-# because that user may not be able to read the clone. Passes on PG_CONFIG, ROWS, CATALOG, SERVE, BENCH_TEXTS, LEAVE_OUT and
-# UPGRADE_FROM; what SCRIPT puts into the directories SCREENSHOTS and REPORT is copied back.
+# because that user may not be able to read the clone. Passes on PG_CONFIG, ROWS, CATALOG, MODEL, SERVE, BENCH_TEXTS,
+# LEAVE_OUT and UPGRADE_FROM; what SCRIPT puts into the directories SCREENSHOTS and REPORT is copied back.
 set -euo pipefail
 
 [ $# -ge 1 ] || { echo "usage: $0 SCRIPT [ARGS]" >&2; exit 2; }
@@ -55,6 +55,16 @@ for name in CATALOG BENCH_TEXTS; do
         declare -x "$name=$dir/$name/$(basename "${!name}")"
     fi
 done
+# A model is large: it is copied only if the server's user cannot read it where it is.
+if [ -f "${MODEL:-}/modules.json" ]; then
+    MODEL=$(cd "$MODEL" && pwd)
+    if [ "$(id -u)" = 0 ] &&
+        ! { unreadable=$(cd / && runuser -u postgres -- find -L "$MODEL" ! -readable 2>&1) && [ -z "$unreadable" ]; }; then
+        mkdir "$dir/MODEL"
+        cp -RL "$MODEL" "$dir/MODEL/"
+        MODEL=$dir/MODEL/$(basename "$MODEL")
+    fi
+fi
 for name in SCREENSHOTS REPORT; do
     [ -n "${!name:-}" ] || continue
     results[$name]=${!name}
@@ -66,6 +76,7 @@ export PG_CONFIG TMPDIR=$dir/tmp HOME=$dir
 # make exports them empty where the user names none.
 [ -n "${CATALOG:-}" ] || unset CATALOG
 [ -n "${ROWS:-}" ] || unset ROWS
+[ -n "${MODEL:-}" ] || unset MODEL
 [ -n "${BENCH_TEXTS:-}" ] || unset BENCH_TEXTS
 
 run=()

@@ -3,6 +3,8 @@
 #   PG_CONFIG  which PostgreSQL (default: pg_config)
 #   CATALOG    which catalogue file (default: the sample)
 #   ROWS       so many dresses from the generator, instead of a file
+#   MODEL      the directory of another model: the generator's descriptions are German (default: of 1,000 dresses), and
+#              the model is the one that embeds them and the queries
 #   SERVE      yes or no: whether to serve the page at the end (default: yes on a terminal, no elsewhere)
 #   PROGRAMS   the directory with catalog-server and catalog-generator
 set -euo pipefail
@@ -15,6 +17,15 @@ attributes=
 [[ -n ${CATALOG:-} ]] || attributes=$here/sample.attributes.json
 serve=${SERVE:-}
 [[ -n $serve ]] || serve=$([[ -t 1 ]] && echo yes || echo no)
+
+# shellcheck source=model.sh
+. "$here/model.sh"
+language=en
+if [[ -n $model ]]; then
+	language=de
+	# The sample has no German descriptions.
+	[[ -n ${CATALOG:-} ]] || ROWS=${ROWS:-1000}
+fi
 
 if [[ -n ${ROWS:-} && -n ${CATALOG:-} ]]; then
 	echo "demo.sh: name either ROWS or CATALOG, not both" >&2
@@ -34,7 +45,7 @@ index_progress="SELECT CASE WHEN tuples_total > 0 THEN 100 * tuples_done / tuple
 embed_progress="SELECT 100 * rows_done / nullif(rows_total, 0) FROM embed_progress WHERE phase = 'embedding'"
 
 generate() {
-	"$programs/catalog-generator" --rows "$ROWS" "$work/catalog"
+	"$programs/catalog-generator" --rows "$ROWS" --language "$language" "$work/catalog"
 	catalog=$work/catalog/catalog.json attributes=$work/catalog/attributes.json
 }
 
@@ -43,9 +54,25 @@ load() {
 	[[ -z $attributes ]] || sql -v attributes="$attributes" -f "$here/attributes.sql"
 }
 
+add_model() {
+	sql -v model="$model" -v directory="$model_directory" -f "$here/model.sql"
+}
+
+embed() {
+	if [[ -n $model ]]; then
+		sql -v model="$model" -f "$here/embed-model.sql"
+	else
+		sql -f "$here/embed.sql"
+	fi
+}
+
 # The plan shows all 384 numbers of the query's vector; the first few are enough for a screen.
 search() {
-	sql -f "$here/search.sql" | cut -c 1-200
+	if [[ -n $model ]]; then
+		sql -v model="$model" -f "$here/search-german.sql"
+	else
+		sql -f "$here/search.sql" | cut -c 1-200
+	fi
 }
 
 pictures() {
@@ -63,7 +90,8 @@ step 'extension' sql -c 'CREATE EXTENSION pg_embed CASCADE'
 [[ -z ${ROWS:-} ]] || step 'generate' generate
 step 'load' load
 rows=$(sql -At -c 'SELECT count(*) FROM products')
-step 'embed' with_bar "$embed_progress" sql -f "$here/embed.sql"
+[[ -z $model ]] || step 'model' add_model
+step 'embed' with_bar "$embed_progress" embed
 step 'index' with_bar "$index_progress" sql -f "$here/index.sql"
 step 'vacuum' sql -f "$here/vacuum.sql"
 step 'search' search
@@ -85,7 +113,9 @@ What differs: the machine, the number of rows unless it is 8732, and the texts u
 The time there includes the way of each text over the network to the endpoint and back.
 END
 
-if [[ $serve == yes ]]; then
+if [[ -n $model ]]; then
+	printf '\nThe page searches with all-MiniLM-L6-v2; it is served without MODEL.\n'
+elif [[ $serve == yes ]]; then
 	printf '\n== page: stop it with Ctrl-C\n'
 	# Ctrl-C reaches the page's server too; it ends by itself, and the step after it is still to be done.
 	trap : INT TERM

@@ -3,6 +3,7 @@
 # and writes report.md and its plots.
 #   PG_CONFIG  which PostgreSQL (default: pg_config)
 #   ROWS       how many products (default: 8732)
+#   MODEL      the directory of another model, which searches German descriptions of the same products (default: none)
 #   REPORT     where to write (default: report/ in the current directory)
 #   PROGRAMS   the directory with catalog-generator
 set -euo pipefail
@@ -27,6 +28,8 @@ if [[ ! -w $report ]]; then
 	exit 1
 fi
 
+# shellcheck source=model.sh
+. "$here/model.sh"
 # shellcheck source=cluster.sh
 . "$here/cluster.sh"
 
@@ -43,6 +46,12 @@ measure() {
 	for value in "$@"; do
 		sql -c "SELECT measure('$method', '$index', '$setting', $value)" >/dev/null
 	done
+}
+
+# in_german FILE: runs a file of the example on tables of their own, in the schema "german".
+in_german() {
+	PGOPTIONS='-c search_path=german,public' sql -v model="$model" -v directory="$model_directory" \
+		-v catalog="$work/german/catalog.json" -f "$here/$1"
 }
 
 # export_csv FILE QUERY: for report.py.
@@ -72,6 +81,14 @@ sql -c 'DROP INDEX products_ivfflat'
 step 'index hnsw' sql -c "CREATE INDEX products_hnsw ON products USING hnsw ($vectors vector_l2_ops)"
 step 'search hnsw' measure hnsw products_hnsw hnsw.ef_search 10 20 40 80 160 320
 step 'rates' sql -f "$here/report/rates.sql"
+if [[ -n $model ]]; then
+	sql -c 'CREATE SCHEMA german'
+	step 'generate german' "$generator" --rows "$rows" --language de "$work/german"
+	step 'load german' in_german load.sql
+	step 'model' in_german model.sql
+	step 'embed german' in_german embed-model.sql
+	step 'search german' sql -v model="$model" -f "$here/report/german.sql"
+fi
 
 export_csv facts "SELECT current_setting('server_version') AS postgresql,
 	(SELECT extversion FROM pg_extension WHERE extname = 'vector') AS pgvector,
@@ -82,11 +99,15 @@ export_csv searches 'SELECT method, setting, value, recall, ms FROM searches ORD
 export_csv precision 'SELECT query, has_both, has_either, chance FROM precision_at_10 ORDER BY has_both DESC, query'
 export_csv attributes 'SELECT attribute, queries, hits, chance FROM precision_by_attribute ORDER BY hits DESC'
 export_csv rates 'SELECT texts, mean_tokens, texts_per_second FROM rates ORDER BY mean_tokens'
+if [[ -n $model ]]; then
+	export_csv languages 'SELECT model, texts, queries, has_both, has_either, chance FROM precision_by_language'
+	export_csv wordings 'SELECT * FROM precision_by_wording ORDER BY german_in_german DESC, german'
+fi
 {
 	echo 'step,seconds'
 	for i in "${!names[@]}"; do
 		case ${names[i]} in
-		generate | load | embed | vacuum | index*) echo "${names[i]},${seconds[i]}" ;;
+		generate* | load* | embed* | model | vacuum | index*) echo "${names[i]},${seconds[i]}" ;;
 		esac
 	done
 } >"$work/steps.csv"

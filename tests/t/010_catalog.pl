@@ -116,6 +116,32 @@ for my $case (@queries)
 $node->command_ok(psql_file('cleanup.sql', 'postgres'), 'cleanup.sql');
 is($node->safe_psql('postgres', "SELECT to_regclass('products') IS NULL"), 't', 'the table is gone');
 
+# In German, with other models: one that has prompts, and one of other dimensions that has none.
+
+my $models = $ENV{PG_EMBED_TEST_MODELS} or die 'PG_EMBED_TEST_MODELS is not set: see tests/models/make.sh';
+my $generator = "$FindBin::Bin/../../deps/catalog/catalog-generator";
+system($generator, '--rows', '60', '--language', 'de', "$scratch/german") == 0 or die 'no catalogue';
+for my $case ([ 'e5', 384, q{, 'query'}, q{, 'passage'} ], [ 'minilm-dense', 128, '', '' ])
+{
+	my ($model, $dimensions, $query, $passage) = @$case;
+	my @model = ('-v', "model=$model");
+	$node->command_ok(psql_file('load.sql', 'postgres', '-v', "catalog=$scratch/german/catalog.json"), 'German descriptions');
+	$node->command_checks_all(psql_file('model.sql', 'postgres', @model, '-v', "directory=$models/$model"),
+		0, [qr/$model\s.*\b$dimensions\b/], [qr/^$/], "model.sql: $model");
+	$node->command_checks_all(psql_file('embed-model.sql', 'postgres', @model),
+		0, [qr/^$/], [qr/NOTICE:  .*: 60 rows embedded in 0:00:/], 'embed-model.sql reports what it did');
+	is($node->safe_psql('postgres', qq{
+		INSERT INTO products (description) VALUES ('ein neues Kleid');
+		SELECT count(*) FROM products WHERE descriptions_embeddings <-> embed_text(description, '$model'$passage) < 1e-3}),
+		'61', 'each vector is that of its text, and a new product embeds itself');
+	$node->command_ok(psql_file('index.sql', 'postgres'), 'index.sql');
+	$node->command_checks_all(psql_file('search-german.sql', 'postgres', @model), 0,
+		[ qr/embed_text\('ärmelloses grünes Sommerkleid', '$model'$query\)/, qr/embed_text\('green sleeveless summer dress', '$model'$query\)/,
+			qr/(?:\(3 rows\).*){2}(?:\(2 rows\).*){2}/s ], [qr/^$/], 'search-german.sql');
+	$node->command_ok(psql_file('model.sql', 'postgres', @model), 'a model that has its name already');
+	$node->command_ok(psql_file('cleanup.sql', 'postgres'), 'cleanup.sql');
+}
+
 # Other shapes of the same format.
 
 $node->safe_psql('postgres', 'CREATE DATABASE shapes');

@@ -105,9 +105,9 @@ def lines(title, x, y, series):
     return document(title, shapes)
 
 
-def bars(title, x_label, high, marks, rows, second=None):
+def bars(title, x_label, high, marks, rows, second=None, left=170):
     """Bars from the left: rows is a list of (name, value, value of the small mark or None, text)."""
-    left, step = 170, 24
+    step = 24
     height = TOP + step * len(rows) + BOTTOM
     bottom = TOP + step * len(rows) + 4
     x = Axis(x_label, 0, high, left, WIDTH - 70, marks=marks)

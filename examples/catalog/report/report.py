@@ -20,9 +20,9 @@ def read(directory, name):
         return list(csv.DictReader(file))
 
 
-def table(heads, rows):
-    """A Markdown table; all columns but the first are numbers."""
-    out = ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * (len(heads) - 1)]
+def table(heads, rows, texts=1):
+    """A Markdown table; all columns but the first, or so many, are numbers."""
+    out = ["| " + " | ".join(heads) + " |", "|" + "---|" * texts + "---:|" * (len(heads) - texts)]
     out += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
     return "\n".join(out)
 
@@ -82,6 +82,16 @@ def number_of(rate):
 def attributes_plot(attributes):
     rows = [(a["attribute"], float(a["hits"]), float(a["chance"]), f"{float(a['hits']):.2f}") for a in attributes]
     return bars("Answers that have the attribute asked for", "share of the ten answers", 1.0, TENTHS[::2], rows, "by chance")
+
+
+def languages_plot(languages):
+    rows = [
+        (f"{x['queries']} in {x['texts']}, {x['model']}", float(x["has_both"]), float(x["chance"]), f"{float(x['has_both']):.2f}")
+        for x in languages
+    ]
+    # Names of models can be long.
+    left = min(60 + 6 * max(len(name) for name, *_ in rows), 400)
+    return bars("Precision at 10", "share of the ten answers", 1.0, TENTHS[::2], rows, "by chance", left)
 
 
 def machine_section(facts):
@@ -144,6 +154,30 @@ def precision_section(precision, attributes):
     )
 
 
+def languages_section(languages, wordings, steps, facts):
+    seconds = {s["step"]: float(s["seconds"]) for s in steps}
+    model = next(x["model"] for x in languages if x["texts"] == "German")
+    rates = {"English": int(facts["rows"]) / seconds["embed"], "German": int(facts["rows"]) / seconds["embed german"]}
+    by_language = [
+        (x["model"], x["texts"], x["queries"], *(f"{float(x[column]):.3f}" for column in ("has_both", "has_either", "chance")))
+        for x in languages
+    ]
+    by_wording = [
+        (w["english"], w["german"], *(f"{float(w[c]):.1f}" for c in ("english_in_english", "german_in_german", "english_in_german")))
+        for w in wordings
+    ]
+    return (
+        "## Languages\n\n"
+        "The generator describes the same products in German too, and the queries are worded in German by a rule as well. What"
+        " is true of a product, and so which answers are right, is the same in both languages.\n\n"
+        "![precision by language](languages.svg)\n\n"
+        + table(["model", "descriptions", "queries", "precision at 10", "at least one", "both by chance"], by_language, texts=3)
+        + f"\n\nall-MiniLM-L6-v2 embedded {rates['English']:.0f} English products a second, {model} {rates['German']:.0f} German"
+        " ones.\n\n"
+        + table(["English query", "German query", "English in English", "German in German", "English in German"], by_wording, texts=2)
+    )
+
+
 def main():
     source, target = Path(sys.argv[1]), Path(sys.argv[2])
     facts = read(source, "facts")[0]
@@ -155,6 +189,11 @@ def main():
         "rates": rates_plot(rates),
         "precision": attributes_plot(attributes),
     }
+    # Only with another model.
+    multilingual = (source / "languages.csv").exists()
+    if multilingual:
+        languages, wordings = read(source, "languages"), read(source, "wordings")
+        plots["languages"] = languages_plot(languages)
     for name, svg in plots.items():
         (target / f"{name}.svg").write_text(svg, encoding="utf-8")
     sections = [
@@ -165,6 +204,8 @@ def main():
         recall_section(searches, len(precision)),
         precision_section(precision, attributes),
     ]
+    if multilingual:
+        sections.append(languages_section(languages, wordings, steps, facts))
     (target / "report.md").write_text("\n\n".join(sections) + "\n", encoding="utf-8")
 
 

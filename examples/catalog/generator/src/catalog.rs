@@ -10,8 +10,8 @@ use serde_json::ser::Formatter;
 use crate::attributes::Attributes;
 use crate::choice;
 use crate::dice::Dice;
+use crate::language::Language;
 use crate::picture;
-use crate::sentences;
 use crate::shades;
 
 #[derive(Serialize)]
@@ -28,7 +28,7 @@ struct Truth {
     attributes: Attributes,
 }
 
-pub fn generate(directory: &Path, rows: u64, seed: u64) -> io::Result<()> {
+pub fn generate(directory: &Path, rows: u64, seed: u64, language: Language) -> io::Result<()> {
     let pictures = directory.join("pictures");
     fs::create_dir_all(&pictures).map_err(naming(&pictures))?;
     let mut catalog = JsonArray::create(&directory.join("catalog.json"))?;
@@ -37,7 +37,7 @@ pub fn generate(directory: &Path, rows: u64, seed: u64) -> io::Result<()> {
         let mut dice = Dice::new(seed, row);
         let attributes = choice::choose(&mut dice);
         let shade = shades::choose(attributes.colour, &mut dice);
-        let descriptions = sentences::describe(&attributes, shade, &mut dice);
+        let descriptions = language.describe(&attributes, shade, &mut dice);
         let name = format!("{:05}.svg", row + 1);
         let url = format!("https://catalog.example/dresses/{name}");
         catalog.push(&Product { url: url.clone(), descriptions, split: (row % 10).to_string() })?;
@@ -155,17 +155,28 @@ mod tests {
     #[test]
     fn a_seed_gives_the_same_files_everywhere() {
         let scratch = Scratch::new("seed");
-        generate(&scratch.0, 100, 1).unwrap();
+        generate(&scratch.0, 100, 1, Language::English).unwrap();
         let pictures: String = (1..=100).map(|row| scratch.read(&format!("pictures/{row:05}.svg"))).collect();
         let hashes = [scratch.read("catalog.json"), scratch.read("attributes.json"), pictures].map(|text| hash(&text));
         assert_eq!(hashes, [0xd263_a397_8a18_2512, 0x0827_dfff_6f6a_746c, 0xc56b_98c7_db2e_ffa4]);
     }
 
     #[test]
+    fn the_dresses_are_the_same_in_each_language() {
+        let (english, german) = (Scratch::new("english"), Scratch::new("german"));
+        generate(&english.0, 100, 1, Language::English).unwrap();
+        generate(&german.0, 100, 1, Language::German).unwrap();
+        for name in ["attributes.json", "pictures/00001.svg", "pictures/00100.svg"] {
+            assert_eq!(english.read(name), german.read(name), "{name}");
+        }
+        assert_eq!(hash(&german.read("catalog.json")), 0xc10b_53a5_2979_e418);
+    }
+
+    #[test]
     fn a_shorter_catalogue_is_the_beginning_of_a_longer_one() {
         let (short, long) = (Scratch::new("short"), Scratch::new("long"));
-        generate(&short.0, 5, 7).unwrap();
-        generate(&long.0, 10, 7).unwrap();
+        generate(&short.0, 5, 7, Language::English).unwrap();
+        generate(&long.0, 10, 7, Language::English).unwrap();
         for name in ["catalog.json", "attributes.json"] {
             let short = short.read(name);
             assert!(long.read(name).starts_with(short.trim_end_matches("\n]\n")), "{name}");
@@ -175,20 +186,20 @@ mod tests {
     #[test]
     fn the_format_is_that_of_the_article() {
         let scratch = Scratch::new("format");
-        generate(&scratch.0, 12, 1).unwrap();
+        generate(&scratch.0, 12, 1, Language::English).unwrap();
         let catalog: Vec<serde_json::Value> = serde_json::from_str(&scratch.read("catalog.json")).unwrap();
         assert_eq!(catalog.len(), 12);
         assert_eq!(catalog[11]["url"], "https://catalog.example/dresses/00012.svg");
         assert_eq!(catalog[11]["split"], "1");
         assert_eq!(catalog[11]["descriptions"].as_array().unwrap().len(), 5);
-        generate(&scratch.0, 0, 1).unwrap();
+        generate(&scratch.0, 0, 1, Language::English).unwrap();
         assert_eq!(scratch.read("catalog.json"), "[\n]\n");
     }
 
     #[test]
     fn pictures_of_an_existing_file() {
         let scratch = Scratch::new("pictures");
-        generate(&scratch.0, 20, 1).unwrap();
+        generate(&scratch.0, 20, 1, Language::English).unwrap();
         let again = Scratch::new("again");
         draw_pictures(&scratch.0.join("attributes.json"), &again.0).unwrap();
         assert_eq!(fs::read_dir(again.0.join("pictures")).unwrap().count(), 20);

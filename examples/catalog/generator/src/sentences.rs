@@ -8,12 +8,12 @@ use crate::shades::Shade;
 use crate::speaker::Speaker;
 
 /// A way to build a sentence, and whether what is to be said suits it.
-struct Style {
+pub struct Style {
     suits: fn(&Speaker) -> bool,
     build: fn(&mut Speaker) -> String,
 }
 
-const STYLES: [Style; 11] = [
+pub const STYLES: [Style; 11] = [
     Style { suits: always, build: catalogue },
     Style { suits: |speaker| speaker.left() > 2, build: subject },
     Style { suits: |speaker| (3..5).contains(&speaker.left()), build: relative },

@@ -3,6 +3,7 @@
 use crate::attributes::{Attributes, Colour, Fabric, Kind, Length, Occasion};
 use crate::dice::Dice;
 use crate::grammar::{content_words, list};
+use crate::memory::Memory;
 use crate::plan::Mention;
 use crate::shades::{self, Shade};
 use crate::words::{Phrases, Words, words};
@@ -18,10 +19,7 @@ pub struct Speaker<'a> {
     pub dice: &'a mut Dice,
     pub dress: &'a Attributes,
     topics: Vec<Topic>,
-    /// The phrases of those who spoke before; nobody likes to repeat them.
-    heard: &'a mut Vec<&'static str>,
-    /// The words of this sentence so far.
-    said: Vec<String>,
+    memory: Memory<'a>,
 }
 
 /// The order of adjectives before a noun.
@@ -46,7 +44,8 @@ impl<'a> Speaker<'a> {
                 colour: name_of_colour(&mention.seen, dress, shade, dice),
             })
             .collect();
-        Self { dice, dress, topics, heard, said: Vec::new() }
+        let memory = Memory::new(heard, |text| content_words(text).collect());
+        Self { dice, dress, topics, memory }
     }
 
     pub fn left(&self) -> usize {
@@ -182,18 +181,12 @@ impl<'a> Speaker<'a> {
 
     /// One of several ways to say the same that are not in the vocabulary.
     pub fn one_of(&mut self, ways: &[&'static str]) -> &'static str {
-        let fresh: Vec<&'static str> = ways.iter().copied().filter(|way| !self.heard.contains(way)).collect();
-        let way = self.dice.pick(if fresh.is_empty() { ways } else { &fresh });
-        self.heard.push(way);
-        self.say(way);
-        way
+        self.memory.one_of(ways, self.dice)
     }
 
     /// The same, but for something that repeats no word; nothing if there is none.
     pub fn one_that_is_new(&mut self, ways: &[&'static str]) -> Option<&'static str> {
-        let fresh: Vec<&'static str> =
-            ways.iter().copied().filter(|way| !self.heard.contains(way) && !self.repeats(way)).collect();
-        if fresh.is_empty() { None } else { Some(self.one_of(&fresh)) }
+        self.memory.one_that_is_new(ways, self.dice)
     }
 
     fn all(&mut self, place: fn(&Words) -> Phrases) -> Vec<String> {
@@ -211,27 +204,14 @@ impl<'a> Speaker<'a> {
         Some(self.topics.remove(place))
     }
 
-    /// Picks a phrase: if possible one that nobody has used, and above all none that repeats a word of the sentence.
     fn phrase(&mut self, topic: &Topic, phrases: Phrases) -> String {
-        let fluent: Vec<&'static str> = phrases.iter().copied().filter(|phrase| !self.repeats(phrase)).collect();
-        let fresh: Vec<&'static str> = fluent.iter().copied().filter(|phrase| !self.heard.contains(phrase)).collect();
-        let choice = if !fresh.is_empty() { &fresh[..] } else { fluent.as_slice() };
-        let chosen = self.dice.pick(if choice.is_empty() { phrases } else { choice });
-        // One word, or little more than the colour's name, may be said by all.
-        if chosen.contains(' ') {
-            self.heard.push(chosen);
-        }
-        let text = chosen.replace("{}", topic.colour);
+        let text = self.memory.phrase(phrases, self.dice).replace("{}", topic.colour);
         self.say(&text);
         text
     }
 
-    fn repeats(&self, phrase: &str) -> bool {
-        content_words(phrase).any(|word| self.said.contains(&word))
-    }
-
     fn say(&mut self, text: &str) {
-        self.said.extend(content_words(text));
+        self.memory.say(text);
     }
 }
 
