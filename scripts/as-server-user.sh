@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # as-server-user.sh SCRIPT [ARGS]: runs SCRIPT (a path inside the project) in a temporary copy of the pages, Makefile, docs/,
-# scripts/, tests/, examples/, deps/clients/ and deps/models/, with the example's programs in deps/catalog/, and removes the copy afterwards.
+# scripts/, tests/, examples/ and deps/clients/, for tests also deps/models/, with the example's programs in deps/catalog/, and
+# removes the copy afterwards.
 # PostgreSQL refuses to run as root, so root's call becomes one as user postgres; the copy is there
 # because that user may not be able to read the clone. Passes on PG_CONFIG, ROWS, CATALOG, MODEL, SERVE, BENCH_TEXTS,
 # LEAVE_OUT and UPGRADE_FROM; what SCRIPT puts into the directories SCREENSHOTS and REPORT is copied back.
@@ -38,7 +39,10 @@ trap 'exit 143' TERM
 
 mkdir -p "$dir/deps/catalog"
 cp "$root"/*.md "$root/LICENSE" "$root/Makefile" "$dir/"
-for folder in docs scripts tests deps/clients deps/models; do
+folders=(docs scripts tests deps/clients)
+# Some 770 MB, which only the tests read.
+[[ $1 != tests/* ]] || folders+=(deps/models)
+for folder in "${folders[@]}"; do
     [ ! -d "$root/$folder" ] || cp -R "$root/$folder" "$dir/$folder"
 done
 # Without what cargo leaves there, but with the programs.
