@@ -48,7 +48,7 @@ pub use batch::{Batch, Truncated};
 pub use chunk::{Chunk, Chunking, MIN_TOKENS};
 pub use compiled::remove_unused as remove_unused_compiled;
 pub use error::{Error, Result};
-pub use model::{Checksums, Files, Model, NAME as MODEL_NAME, WEIGHTS_SHA256, fingerprint};
+pub use model::{Checksums, Files, Model, NAME as MODEL_NAME, fingerprint};
 pub use session::{RUNTIME_VERSION, Session};
 pub use shortage::{Allocator, refuse_without_reserve, use_up_reserve};
 pub use tokenizer::{Tokenizer, Tokens};

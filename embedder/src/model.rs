@@ -25,7 +25,7 @@ use config::{Prompts, join};
 pub const NAME: &str = "sentence-transformers/all-MiniLM-L6-v2";
 
 /// SHA-256 of `model.safetensors`, the weights of all-MiniLM-L6-v2.
-pub const WEIGHTS_SHA256: &str = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db";
+const WEIGHTS_SHA256: &str = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db";
 
 const WEIGHTS: &str = "model.safetensors";
 /// What weights were saved in before; reading it would run code from it.
@@ -122,6 +122,11 @@ impl Model {
         let texts = &self.prompts.texts;
         let unknown = || Error::UnknownPrompt { name: name.to_owned(), known: texts.keys().cloned().collect() };
         texts.get(name).map(String::as_str).ok_or_else(unknown)
+    }
+
+    /// SHA-256 of the encoder's weights.
+    pub fn weights_sha256(&self) -> Option<&str> {
+        self.checksums.get(&join(&self.config.transformer, WEIGHTS)).map(String::as_str)
     }
 
     /// All files that decide a vector.

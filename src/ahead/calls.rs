@@ -8,8 +8,8 @@ use std::ptr;
 
 use pgrx::pg_sys::{self, FuncExpr, List, Node, NodeTag, Oid};
 
-use crate::ahead::tree::{self, tag};
 use crate::postgres::catalog;
+use crate::postgres::tree::{self, tag};
 use crate::postgres::version::raw;
 
 /// The text of a call of `embed_text()`, if a node is one, as an expression of type `text`; where the call names a model, of

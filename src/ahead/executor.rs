@@ -8,8 +8,8 @@ use crate::postgres::version::raw;
 
 static mut NEXT_HOOK: pg_sys::ExecutorStart_hook_type = None;
 
-/// Of the statement whose nodes are begun. Nodes are begun by `ExecutorStart()` alone, and each sets it anew: what is left
-/// of one that failed is never read.
+/// Of the statement whose nodes are begun. `ExecutorStart()` begins them, and each sets it anew: what is left of one that failed
+/// is never read. Where a single row is tried again, nodes are begun without it, and ours read nothing ahead.
 static mut KEEPS_ALL: bool = false;
 
 pub fn init() {

@@ -16,7 +16,6 @@ mod executor;
 mod node;
 mod planner;
 mod target;
-mod tree;
 
 /// Registers the node, and has it put into plans.
 pub fn init() {

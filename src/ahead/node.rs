@@ -15,14 +15,14 @@ use pgrx::pg_sys::{
     TupleTableSlot,
 };
 
+use crate::ahead::executor;
 use crate::ahead::target::Targets;
-use crate::ahead::{executor, tree};
 use crate::model::shelf::{LONGEST, MOST, Shelf, VECTOR_BYTES, Wanted};
 use crate::postgres::catch::catch;
 use crate::postgres::report::{self, Report, Result};
-use crate::postgres::text;
 use crate::postgres::version::raw;
 use crate::postgres::{guc, memory};
+use crate::postgres::{text, tree};
 
 const NAME: &CStr = c"EmbedAhead";
 
@@ -341,40 +341,48 @@ impl Ahead {
         Ok(())
     }
 
-    /// Finds the texts of the row that the node's slot shows.
+    /// Finds the texts of the row that the node's slot shows. What PostgreSQL allocates meanwhile is gone with the row.
     unsafe fn collect(&mut self, scan: *mut ScanState) -> Result<()> {
         // SAFETY: a node that was begun.
         unsafe {
             let context = (*scan).ps.ps_ExprContext;
             (*context).ecxt_scantuple = (*scan).ss_ScanTupleSlot;
-            for n in 0..self.texts.len() {
-                lenient(self.texts[n].wanted(context))?.into_iter().for_each(|wanted| self.add(wanted));
-            }
-            let mut found = Vec::new();
-            self.targets.collect(context, &mut found)?;
-            found.into_iter().for_each(|text| self.add(text));
+            let before = pg_sys::MemoryContextSwitchTo((*context).ecxt_per_tuple_memory);
+            let found = self.wanted(context);
+            pg_sys::MemoryContextSwitchTo(before);
             pg_sys::MemoryContextReset((*context).ecxt_per_tuple_memory);
+            found?.into_iter().for_each(|wanted| self.add(wanted));
         }
         Ok(())
     }
+
+    /// What is going to be embedded for the row that the context shows.
+    unsafe fn wanted(&mut self, context: *mut pg_sys::ExprContext) -> Result<Vec<Wanted>> {
+        let mut found = Vec::new();
+        // SAFETY: the context of a node that was begun.
+        unsafe {
+            for text in &self.texts {
+                found.extend(lenient(text.wanted(context))?);
+            }
+            self.targets.collect(context, &mut found)?;
+        }
+        Ok(found)
+    }
 }
 
-/// The value of an expression over the rows of the context, in its memory for a row.
+/// The value of an expression over the rows of the context, in the current memory context.
 pub unsafe fn value(expression: *mut ExprState, context: *mut pg_sys::ExprContext) -> Result<Option<Datum>> {
     // SAFETY: an expression of this node's. Nothing but PostgreSQL's own functions of values is called: an error leaves
     // nothing behind that only the end of a transaction would clear away.
     unsafe {
-        let before = pg_sys::MemoryContextSwitchTo((*context).ecxt_per_tuple_memory);
-        let outcome = catch(|| {
+        catch(|| {
             let mut is_null = true;
             let value = match (*expression).evalfunc {
                 Some(evaluate) => evaluate(expression, context, &mut is_null),
                 None => Datum::from(0),
             };
             (!is_null).then_some(value)
-        });
-        pg_sys::MemoryContextSwitchTo(before);
-        outcome
+        })
     }
 }
 

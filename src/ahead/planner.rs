@@ -8,9 +8,9 @@ use pgrx::PgMemoryContexts;
 use pgrx::pg_sys::{self, List, Node, NodeTag, Plan, PlannedStmt};
 
 use crate::ahead::node::{self, End, Reading};
-use crate::ahead::tree::{self, tag};
 use crate::ahead::{calls, target};
 use crate::model::shelf::{Expectation, LONGEST, Wanted};
+use crate::postgres::tree::{self, tag};
 use crate::postgres::version::raw;
 use crate::postgres::{guc, memory, server, text, version};
 
@@ -63,8 +63,12 @@ unsafe extern "C-unwind" fn plan(
 /// memory context is there that this gives, the first of them has the others computed with it. Null if there are none.
 unsafe fn expect_constants(query: *mut pg_sys::Query, values: pg_sys::ParamListInfo) -> pg_sys::MemoryContext {
     let mut search = Constants { values, texts: Vec::new(), room: guc::work_memory() };
-    // SAFETY: a query as it comes to the planner.
-    unsafe { search.query(query) };
+    {
+        // Of each text that is looked at, the texts alone are kept.
+        let _memory = memory::Scratch::new();
+        // SAFETY: a query as it comes to the planner.
+        unsafe { search.query(query) };
+    }
     if search.texts.len() < 2 {
         return ptr::null_mut();
     }

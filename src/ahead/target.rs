@@ -10,9 +10,9 @@ use pgrx::pg_sys::{
 
 use crate::ahead::calls;
 use crate::ahead::node::{TextState, lenient, value};
-use crate::ahead::tree::{self, tag};
 use crate::model::shelf::{LONGEST, Wanted};
 use crate::postgres::report::Result;
+use crate::postgres::tree::{self, tag};
 use crate::postgres::version::MergeAction;
 use crate::table::columns::{self, Choice, Columns};
 use crate::table::trigger;

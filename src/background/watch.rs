@@ -28,6 +28,8 @@ const QUEUE_BEFORE: &str = "pg_embed: rows whose";
 pub fn watch(called: Oid, target: Oid, choice: &Choice) -> Result<()> {
     spi::refuse_read_only(c"embed_watch()")?;
     launcher::refuse_unless_preloaded()?;
+    // Before the table is locked: it may take seconds to compile a model.
+    choice.model.check()?;
     let column = Column::lock(called, target, choice.embedding.clone(), |column| {
         // Another trigger's index is dropped, and its name changed.
         let is_kept = |trigger: &Trigger| {
@@ -37,7 +39,7 @@ pub fn watch(called: Oid, target: Oid, choice: &Choice) -> Result<()> {
         if is_new { pg_sys::ShareRowExclusiveLock } else { pg_sys::AccessExclusiveLock }
     })?;
     column.refuse_if_temporary()?;
-    access::refuse_sharded(&column.relation, &access::backfill_call(choice))?;
+    access::refuse_sharded(&column.relation, choice)?;
     let members = Members::of(target, false)?.of_one_owner(&column.relation);
     members.notice_left_out()?;
     let vector = columns::vector_type(called)?;
@@ -195,7 +197,7 @@ impl Column {
 
     /// The triggers of this table that mark its rows for the worker.
     fn all_triggers(&self) -> Vec<Trigger> {
-        let all = trigger::all(self.extension, trigger::Mode::Mark);
+        let all = trigger::all(self.extension, trigger::MARK);
         all.into_iter().filter(|trigger| trigger.table == self.relation.oid).collect()
     }
 

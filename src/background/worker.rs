@@ -199,7 +199,7 @@ fn watched() -> Result<(Vec<Watched>, bool)> {
     let Some(embed_text) = catalog::member(extension, c"embed_text") else { return Ok((Vec::new(), false)) };
     // SAFETY: a lookup of a function that is there.
     let vector = unsafe { pg_sys::get_func_rettype(embed_text) };
-    let triggers = trigger::all(extension, trigger::Mode::Mark);
+    let triggers = trigger::all(extension, trigger::MARK);
     let watches = !triggers.is_empty();
     let mut found = Vec::new();
     for trigger in triggers {

@@ -142,20 +142,19 @@ fn uncompiled(reason: &embedder::Error) -> Report {
     )
 }
 
-const MODEL: &str = "pg_embed/all-MiniLM-L6-v2";
+/// The directory of the model that is always there, where models are.
+const MINILM: &str = "all-MiniLM-L6-v2";
 
 fn model_directory() -> PathBuf {
-    let places = [format!("../share/{MODEL}"), MODEL.to_owned()];
-    setting(&guc::MODEL_DIRECTORY)
-        .or_else(|| beside_library(&places))
-        .unwrap_or_else(|| server::share_directory().join(MODEL))
+    setting(&guc::MODEL_DIRECTORY).unwrap_or_else(|| models_directory().join(MINILM))
 }
 
-/// Where models are that are named by their directories alone.
+/// Where models are that are named by their directories alone: below the directory in which the first one lies.
 pub fn models_directory() -> PathBuf {
-    beside_library(&["../share/pg_embed", "pg_embed"])
-        .filter(|directory| directory.join("all-MiniLM-L6-v2").exists())
-        .unwrap_or_else(|| server::share_directory().join("pg_embed"))
+    let places = ["../share/pg_embed", "pg_embed"];
+    let minilm = beside_library(&places.map(|place| format!("{place}/{MINILM}")));
+    let beside = minilm.as_deref().and_then(Path::parent).map(Path::to_owned);
+    beside.unwrap_or_else(|| server::share_directory().join("pg_embed"))
 }
 
 fn runtime_library() -> PathBuf {

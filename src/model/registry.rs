@@ -9,7 +9,7 @@ use std::ffi::{CStr, CString};
 use std::path::{Component, Path, PathBuf};
 
 use embedder::{Checksums, Files};
-use pgrx::PgSqlErrorCode;
+use pgrx::{PgSqlErrorCode, pg_sys};
 
 use crate::model::backend::{self, Backend};
 use crate::postgres::foreign::{self, Server};
@@ -61,6 +61,14 @@ impl Named {
         };
         let prompt = self.prompt.as_deref().map(text::from_server).transpose()?;
         Ok(Model { backend, prompt: backend.embedder.model().prompt(prompt.as_deref())? })
+    }
+
+    /// Fails if it could not be opened. The model that is always there need not be opened to know that.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn check(&self) -> Result<()> {
+        if self.is_built_in() { Ok(()) } else { self.open().map(|_| ()) }
     }
 
     /// Whether it is the model that is always there.
@@ -164,6 +172,7 @@ pub fn add(name: &CStr, directory: Option<&str>, precision: &str) -> Result<()> 
         return Err(Report::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message)
             .hint("A superuser can GRANT USAGE ON FOREIGN DATA WRAPPER embed_model to the role."));
     }
+    refuse_unfit_name(name, &quoted)?;
     if name == BUILT_IN {
         let message = format!("model \"{quoted}\" already exists");
         return Err(Report::new(PgSqlErrorCode::ERRCODE_DUPLICATE_OBJECT, message)
@@ -202,6 +211,24 @@ pub fn add(name: &CStr, directory: Option<&str>, precision: &str) -> Result<()> 
         // As with functions, who should not use it is told so.
         spi.execute(&format!("GRANT USAGE ON FOREIGN SERVER {identifier} TO PUBLIC"))
     })
+}
+
+/// PostgreSQL would cut a long name without an error.
+///
+/// # Errors
+/// 42602, 42622.
+fn refuse_unfit_name(name: &CStr, quoted: &str) -> Result<()> {
+    let most = pg_sys::NAMEDATALEN as usize - 1;
+    if name.is_empty() {
+        return Err(Report::new(PgSqlErrorCode::ERRCODE_INVALID_NAME, "name of a model must not be empty"));
+    }
+    if name.count_bytes() > most {
+        let message = format!("name of model \"{quoted}\" is too long");
+        return Err(Report::new(PgSqlErrorCode::ERRCODE_NAME_TOO_LONG, message)
+            .detail(format!("It has {} bytes, and names have {most} at most.", name.count_bytes()))
+            .hint("Give the model a shorter name, and name its directory."));
+    }
+    Ok(())
 }
 
 /// `embed_drop_model(name text)`

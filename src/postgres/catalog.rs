@@ -9,7 +9,7 @@ use pgrx::htup::heap_getattr_raw;
 use pgrx::pg_sys::{self, Datum, HeapTuple, Oid, TupleDesc};
 
 use crate::postgres::report::Result;
-use crate::postgres::version::raw;
+use crate::postgres::tree;
 
 // Catalogues that the bindings leave out; their numbers and columns have been the same since PostgreSQL 9.
 const DEPEND: Oid = Oid::from_u32(2608);
@@ -301,42 +301,28 @@ pub fn columns_generated_by(function: Oid) -> Vec<(Oid, i16)> {
 }
 
 /// The constant that the expression of a generated column gives as an argument to a function of ours with this body.
-pub fn generated_with(table: Oid, number: i16, symbol: &CStr, argument: i32) -> Option<CString> {
-    struct Search<'s> {
-        symbol: &'s CStr,
-        argument: i32,
-        found: Option<CString>,
-    }
-    unsafe extern "C-unwind" fn visit(node: *mut pg_sys::Node, search: *mut std::ffi::c_void) -> bool {
-        // SAFETY: called with nodes of the tree, and the search; a constant of type text is one.
-        unsafe {
-            if node.is_null() {
-                return false;
-            }
-            let search_for = &mut *search.cast::<Search>();
-            let call = node.cast::<pg_sys::FuncExpr>();
-            if (*node).type_ == pg_sys::NodeTag::T_FuncExpr && is_ours((*call).funcid, search_for.symbol) {
-                let constant = pg_sys::list_nth((*call).args, search_for.argument).cast::<pg_sys::Const>();
-                if (*constant).xpr.type_ == pg_sys::NodeTag::T_Const && !(*constant).constisnull {
-                    let value = pg_sys::text_to_cstring((*constant).constvalue.cast_mut_ptr());
-                    search_for.found = Some(CStr::from_ptr(value).to_owned());
-                    return true;
-                }
-            }
-            raw::expression_tree_walker(node, visit, search)
-        }
-    }
-    let mut search = Search { symbol, argument, found: None };
-    // SAFETY: the table is opened without waiting for others, and closed again.
+pub fn generated_with(table: Oid, number: i16, symbol: &CStr, argument: usize) -> Option<CString> {
+    let mut found = None;
+    // SAFETY: the table is opened without waiting for others, and closed again. A constant of type text is one.
     unsafe {
         let relation = pg_sys::RelationIdGetRelation(table);
         if relation.is_null() {
             return None;
         }
-        visit(pg_sys::build_column_default(relation, number.into()), (&raw mut search).cast());
+        tree::any(pg_sys::build_column_default(relation, number.into()), &mut |node| {
+            let call = node.cast::<pg_sys::FuncExpr>();
+            if tree::tag(node) != pg_sys::NodeTag::T_FuncExpr || !is_ours((*call).funcid, symbol) {
+                return false;
+            }
+            let constant = tree::items::<pg_sys::Const>((*call).args).nth(argument);
+            let constant = constant.filter(|it| (**it).xpr.type_ == pg_sys::NodeTag::T_Const && !(**it).constisnull);
+            found =
+                constant.map(|it| CStr::from_ptr(pg_sys::text_to_cstring((*it).constvalue.cast_mut_ptr())).to_owned());
+            found.is_some()
+        });
         pg_sys::RelationClose(relation);
     }
-    search.found
+    found
 }
 
 /// How Citus keeps the rows of a table: in other tables, its shards, while that itself is empty.

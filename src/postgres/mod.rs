@@ -17,5 +17,6 @@ pub mod spi;
 pub mod statement;
 pub mod text;
 pub mod transaction;
+pub mod tree;
 pub mod vector;
 pub mod version;

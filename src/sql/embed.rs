@@ -31,10 +31,18 @@ fn embed_one(call: Call, model: Model) -> Result<Datum> {
 
 /// Calls a function with the model that its arguments name after the first; its result is NULL if one of the two is.
 fn with_model(call: Call, body: fn(Call, Model) -> Result<Datum>) -> Result<Datum> {
-    if call.optional(0).is_none() || call.optional(1).is_none() {
-        return Ok(call.null());
+    match model_of(call)? {
+        Some(model) => body(call, model),
+        None => Ok(call.null()),
     }
-    body(call, named(call, 1)?.open()?)
+}
+
+/// The model that the arguments name after the first; `None` if one of the two is NULL.
+fn model_of(call: Call) -> Result<Option<Model>> {
+    if call.optional(0).is_none() || call.optional(1).is_none() {
+        return Ok(None);
+    }
+    named(call, 1)?.open().map(Some)
 }
 
 /// `embed_texts(text[]) -> vector[]`
@@ -96,13 +104,13 @@ pub fn chunks(call: Call) -> Result<Datum> {
 
 /// `embed_chunks(text, model text, prompt text, max_tokens int, overlap int) -> as above`
 pub fn chunks_with_model(call: Call) -> Result<Datum> {
-    if call.optional(0).is_none() || call.optional(1).is_none() {
+    let Some(model) = model_of(call)? else {
         Rows::begin(call)?;
         return Ok(Datum::from(0));
-    }
+    };
     let max_tokens = call.optional(3).map(|max_tokens| max_tokens.value() as i32);
     let overlap = call.needed(4, "overlap")?.value() as i32;
-    cut(call, named(call, 1)?.open()?, max_tokens, overlap)
+    cut(call, model, max_tokens, overlap)
 }
 
 /// The tokens of the prompt stand before each chunk when it is embedded, and are counted with it.
@@ -136,11 +144,9 @@ pub fn info(call: Call) -> Result<Datum> {
     let mut rows = Rows::begin(call)?;
     for backend in backends {
         let model = backend.embedder.model();
-        let weights =
-            ["model.safetensors", "0_Transformer/model.safetensors"].iter().find_map(|it| model.checksums().get(*it));
         rows.push([
             Some(text::to_datum(&backend.name)),
-            weights.map(|sha256| text::to_datum(sha256)),
+            model.weights_sha256().map(text::to_datum),
             Some(Datum::from(model.dimensions() as i32)),
             Some(Datum::from(model.max_tokens() as i32)),
             Some(text::to_datum(RUNTIME_VERSION)),

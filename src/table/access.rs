@@ -6,7 +6,7 @@
 //! table's owner.
 #![allow(unsafe_code)]
 
-use std::ffi::CStr;
+use std::ffi::CString;
 
 use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::{self, Oid};
@@ -14,7 +14,7 @@ use pgrx::pg_sys::{self, Oid};
 use crate::postgres::catalog::{self, Relation, Shards};
 use crate::postgres::identity::Identity;
 use crate::postgres::report::{Report, Result};
-use crate::postgres::{encoding, spi, version};
+use crate::postgres::{spi, text, version};
 use crate::table::columns::{self, Choice, Columns, Source, table_name};
 
 /// A table and its columns as they are in this transaction.
@@ -195,38 +195,36 @@ impl Members {
 }
 
 /// Refuses a table that Citus keeps in shards: it is empty itself, so that there would be nothing to do, without a word.
-/// `call` is what is refused, with `%s` in the place of the table's name.
 ///
 /// # Errors
-/// 0A000.
-pub fn refuse_sharded(relation: &Relation, call: &str) -> Result<()> {
+/// 0A000, with the call that fills the shards in the hint.
+pub fn refuse_sharded(relation: &Relation, choice: &Choice) -> Result<()> {
     let Some(shards) = catalog::shards(relation.oid) else { return Ok(()) };
-    let name = table_name(relation.oid);
     let function = match shards {
         Shards::Single => "run_command_on_shards",
         Shards::Everywhere => "run_command_on_placements",
     };
-    Err(Report::new(
-        PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
-        format!("table \"{name}\" is kept in shards by Citus"),
-    )
-    .detail("Its rows are in other tables, also on other servers.")
-    .hint(format!("SELECT {function}('{name}', $$CALL {call}$$) fills each of them where it is.")))
+    let table = spi::literal(&spi::qualified(relation.oid)?)?;
+    let message = format!("table \"{}\" is kept in shards by Citus", table_name(relation.oid));
+    Err(Report::new(PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED, message)
+        .detail("Its rows are in other tables, also on other servers.")
+        .hint(format!(
+            "SELECT {function}({table}, $$CALL {}$$) fills each of them where it is.",
+            backfill_call(choice)?
+        )))
 }
 
 /// The call of `embed_backfill()` for a choice of columns, with `%s` in the place of the table's name.
-pub fn backfill_call(choice: &Choice) -> String {
-    let literal = |name: &CStr| format!("'{}'", encoding::to_utf8_lossy(name).replace('\'', "''"));
-    let sources: Vec<_> = choice.sources.iter().map(|source| literal(source)).collect();
-    let model = [("model", &choice.model.model), ("prompt", &choice.model.prompt)];
-    let model =
-        model.iter().filter_map(|(what, name)| name.as_deref().map(|name| format!(", {what} => {}", literal(name))));
-    format!(
-        "embed_backfill('%s', {}, ARRAY[{}]{})",
-        literal(&choice.embedding),
-        sources.join(", "),
-        model.collect::<String>()
-    )
+fn backfill_call(choice: &Choice) -> Result<String> {
+    let literal = |name: &CString| spi::literal(&text::from_server(name)?);
+    let sources = choice.sources.iter().map(literal).collect::<Result<Vec<_>>>()?.join(", ");
+    let mut call = format!("embed_backfill('%s', {}, ARRAY[{sources}]", literal(&choice.embedding)?);
+    for (argument, name) in [("model", &choice.model.model), ("prompt", &choice.model.prompt)] {
+        if let Some(name) = name {
+            call.push_str(&format!(", {argument} => {}", literal(name)?));
+        }
+    }
+    Ok(call + ")")
 }
 
 /// A relation by its OID.

@@ -161,11 +161,12 @@ impl Run {
         self.board.show();
     }
 
-    /// Says what is left out, and what is wrong with the columns also where there are no rows.
+    /// Says what is left out, and what is wrong with the columns or the model also where there are no rows.
     fn announce(&mut self) -> Result<()> {
         let members = self.transaction(|run| {
+            run.job.choice.model.check()?;
             let relation = access::lock(run.job.target, pg_sys::AccessShareLock)?;
-            access::refuse_sharded(&relation, &access::backfill_call(&run.job.choice))?;
+            access::refuse_sharded(&relation, &run.job.choice)?;
             let members = run.members(&relation)?;
             let _identity = access::as_writer(&relation)?;
             Table::open_to_write(relation, &run.job.choice, run.job.vector)?;

@@ -120,8 +120,8 @@ pub fn columns(called: Oid) -> Result<Vec<Column>> {
     let vector = columns::vector_type(called)?;
     let Some(extension) = catalog::extension_of(called) else { return Ok(Vec::new()) };
     let mut found = Vec::new();
-    for (which, mode) in [(trigger::Mode::Embed, Mode::Trigger), (trigger::Mode::Mark, Mode::Watch)] {
-        for trigger in trigger::all(extension, which).into_iter().filter(|trigger| !trigger.is_inherited()) {
+    for (functions, mode) in [(trigger::EMBED, Mode::Trigger), (trigger::MARK, Mode::Watch)] {
+        for trigger in trigger::all(extension, functions).into_iter().filter(|trigger| !trigger.is_inherited()) {
             let Some(choice) = trigger::choice(&trigger) else { continue };
             let (table, remark) = (trigger.table, remark(&trigger, mode));
             found.push(Column { table, choice, mode, remark, trigger: Some(trigger), vector });

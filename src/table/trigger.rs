@@ -18,35 +18,27 @@ use crate::postgres::report::{Report, Result};
 use crate::postgres::{encoding, vector};
 use crate::table::columns::{self, Choice, Columns, Text, table_name};
 
-const EMBED: [&CStr; 2] = [c"embed_trigger", c"embed_model_trigger"];
-const MARK: [&CStr; 2] = [c"embed_mark_trigger", c"embed_model_mark_trigger"];
+/// The functions that embed the row that is being written, without and with a model; and those that leave it to the worker.
+pub const EMBED: [&CStr; 2] = [c"embed_trigger", c"embed_model_trigger"];
+pub const MARK: [&CStr; 2] = [c"embed_mark_trigger", c"embed_model_mark_trigger"];
 
-/// Whether a function embeds the row that is being written.
 pub fn embeds(function: Oid) -> bool {
     EMBED.iter().any(|symbol| catalog::is_ours(function, symbol))
 }
 
-/// Whether a function leaves a row to the worker.
 pub fn marks(function: Oid) -> bool {
     MARK.iter().any(|symbol| catalog::is_ours(function, symbol))
 }
 
-/// The triggers that call a function of the extension that embeds, or one that marks.
-pub fn all(extension: Oid, mode: Mode) -> Vec<Trigger> {
-    let symbols = if mode == Mode::Embed { EMBED } else { MARK };
-    symbols.into_iter().filter_map(|symbol| catalog::member(extension, symbol)).flat_map(catalog::triggers_of).collect()
+/// The triggers that call one of these functions of the extension.
+pub fn all(extension: Oid, functions: [&CStr; 2]) -> Vec<Trigger> {
+    let functions = functions.into_iter().filter_map(|symbol| catalog::member(extension, symbol));
+    functions.flat_map(catalog::triggers_of).collect()
 }
 
 /// The function of the extension that marks, for a trigger with or without a model.
 pub fn marking(extension: Oid, with_model: bool) -> Option<Oid> {
     catalog::member(extension, MARK[usize::from(with_model)])
-}
-
-/// What a trigger of ours does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    Embed,
-    Mark,
 }
 
 /// What a trigger that calls a function of ours says.

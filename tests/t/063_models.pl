@@ -117,6 +117,10 @@ for my $case (
 	[ 'a name that is taken', qq{SELECT embed_add_model('e5', '$models/e5')}, qr/ERROR:  42710: .*"e5" already exists/ ],
 	[ 'the name of the first model', qq{SELECT embed_add_model('all-MiniLM-L6-v2', '$models/e5')}, qr/ERROR:  42710: model "all-MiniLM-L6-v2" already exists/ ],
 	[ 'a directory that is not there', q{SELECT embed_add_model('x', '/no/such')}, qr{ERROR:  58P01: .*/no/such/} ],
+	[ 'no name', q{SELECT embed_add_model('', 'all-MiniLM-L6-v2')}, qr/ERROR:  42602: / ],
+	[ 'a name that PostgreSQL would cut', q{SELECT embed_add_model(repeat('a', 64), 'all-MiniLM-L6-v2')}, qr/ERROR:  42622: .*64 bytes/s ],
+	[ 'to watch with a prompt that is not there', q{CREATE TABLE t (d text, e vector(384)); SELECT embed_watch('t', 'e', '{d}', model => 'e5', prompt => 'question')},
+		qr/ERROR:  22023: prompt "question" does not exist/ ],
 	[ 'a relative path', q{SELECT embed_add_model('x', '../x')}, qr/ERROR:  42501: .*"\.\.\/x"/ ],
 	[ 'another precision', qq{SELECT embed_add_model('x', '$models/e5', 'half')}, qr/ERROR:  22023: invalid precision: "half"/ ],
 	[ 'a server of nobody\'s making', q{CREATE SERVER x FOREIGN DATA WRAPPER embed_model}, qr/ERROR:  HV00J: .*HINT: .*embed_add_model/s ],
@@ -196,6 +200,8 @@ my $wrong = join ' UNION ALL ', map { "SELECT * FROM (SELECT '$_' AS t, max(e <-
 	qw(aaa.generated filled watched);
 is(sql("$wrong UNION ALL SELECT * FROM (SELECT 'triggered', max(e::vector <-> embed_text(d, 'minilm-dense')) AS off FROM triggered) AS s WHERE off > 1e-2 OR off IS NULL"), '',
 	'in each way a column gets the vectors of its model');
+like(refused(q{CREATE TABLE empty (d text, e vector(384)); CALL embed_backfill('empty', 'e', '{d}', model => 'e5', prompt => 'question')}),
+	qr/ERROR:  22023: prompt "question" does not exist/, 'refused: to fill a table without rows with a prompt that is not there');
 is(sql(q{SELECT checked, missing, stale FROM embed_verify('filled', 'e', '{d}', model => 'e5', prompt => 'passage')}), '20|0|0', 'they are verified with it');
 is(sql(q{SELECT checked, missing, stale FROM embed_verify('filled', 'e', '{d}', model => 'e5', prompt => 'query')}), '20|0|20', 'and not with another prompt');
 is(sql(q{SELECT relation, mode, state, model FROM embed_status ORDER BY 1}), "aaa.generated|generated|complete|e5\ntriggered|trigger|complete|minilm-dense\nwatched|watch|complete|e5",
@@ -231,6 +237,14 @@ is(sql(q{BEGIN; INSERT INTO plain VALUES (101, 'x', embed_text('x', 'e5', 'query
 my $limited = q{SELECT count(e) FROM (SELECT id, embed_text(d, CASE WHEN id = 7 THEN 'none' ELSE 'e5' END) AS e FROM plain ORDER BY id LIMIT %d) AS s};
 is(sql(sprintf $limited, 6), 6, 'an unknown model of a row that is not reached is no error');
 like(refused(sprintf $limited, 7), qr/ERROR:  42704: model "none" does not exist/, 'but of one that is');
+
+# What is looked up for a row goes with the row. Memory that is shared does not count.
+my $own = q{(regexp_match(pg_read_file('/proc/self/status'), 'RssAnon:\s+(\d+)'))[1]::int / 1024};
+my ($before, $after) = split /\n/, sql(qq{CREATE TABLE many AS SELECT 'text ' || i % 20 AS d FROM generate_series(1, 30000) AS i;
+	SELECT count(embed_text(d, 'bert')) FROM (SELECT d FROM many LIMIT 3000) AS s \\gset
+	SELECT $own; CREATE TABLE filled_many AS SELECT d, embed_text(d, 'bert') AS e FROM many; SELECT $own; DROP TABLE many, filled_many});
+cmp_ok($after - $before, '<', 40, 'the memory of a statement does not grow with its rows');
+note("from $before to $after MB over 30,000 rows");
 
 # --- another model for a column that is searched meanwhile, as docs/models.md has it
 
