@@ -43,9 +43,7 @@ runtime_matches() { grep " aarch64/$ort\$" scripts/SHA256SUMS | (cd deps && sha2
 
 if ! runtime_matches 2>/dev/null; then
     say "ONNX Runtime 1.28.0 for aarch64: downloading"
-    # As fetch_onnxruntime does for this machine.
-    fetch_wheel "$tmp" onnxruntime==1.28.0 --python-version 3.11 --implementation cp --abi cp311 \
-        --platform manylinux_2_27_aarch64 --platform manylinux_2_28_aarch64 ||
+    fetch_onnxruntime "$tmp" aarch64 ||
         die "pip could not download onnxruntime: check the network"
     mkdir -p "$deps"
     unzip -q -o -j "$wheel" "onnxruntime/capi/$ort" -d "$deps"

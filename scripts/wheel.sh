@@ -13,8 +13,9 @@ fetch_wheel() {
     wheel=${found[0]}
 }
 
-# Always the same wheel, whatever the local Python is: nothing of Python's in it is used.
+# fetch_onnxruntime DIRECTORY [MACHINE]: always the same wheel, whatever the local Python is: nothing of Python's in it is used.
 fetch_onnxruntime() {
+    local machine=${2:-$(uname -m)}
     fetch_wheel "$1" onnxruntime==1.28.0 --python-version 3.11 --implementation cp --abi cp311 \
-        --platform "manylinux_2_27_$(uname -m)" --platform "manylinux_2_28_$(uname -m)"
+        --platform "manylinux_2_27_$machine" --platform "manylinux_2_28_$machine"
 }

@@ -13,29 +13,10 @@ initdb -D "$dir/data" -A trust -U postgres -E UTF8 --no-locale >/dev/null
 printf "listen_addresses = ''\nunix_socket_directories = '%s'\n" "$dir" >>"$dir/data/postgresql.conf"
 . "$(dirname "$0")/bench/common.sh"
 
-# The first embedding of a connection in ms, the median of 21 connections.
-first() {
-    for _ in $(seq 21); do
-        printf '%s\n' '\timing on' "SELECT embed_text('green sleeveless summer wear for a party in may') IS NULL" ';' |
-            sql | awk '/^Time/ { print $2 }'
-    done | median
-}
-
-# Private memory of a connection after its first embedding, in MB; beside it, that of a connection without pg_embed.
-private() {
-    sql -c "${1}" -c "SELECT pg_backend_pid()" -c "SELECT pg_sleep(2)" >"$dir/pid" &
-    sleep 1
-    awk '/^Private_Dirty/ { printf "%.1f", $2 / 1024 }' "/proc/$(grep -E '^[0-9]+$' "$dir/pid" | tail -n 1)/smaps_rollup"
-    wait
-}
-
-# Texts a second of one embed_texts call, the median of three.
+# rate THREADS: of one call with all texts.
 rate() {
-    for _ in 1 2 3; do
-        printf '%s\n' "SET pg_embed.threads = $1;" '\timing on' \
-            'SELECT array_length(embed_texts((SELECT array_agg(line ORDER BY n) FROM texts)), 1);' |
-            sql | awk -v n="$(sql -c 'SELECT count(*) FROM texts')" '/^Time/ { print n / $2 * 1000 }'
-    done | median
+    rate_of 'SELECT array_length(embed_texts((SELECT array_agg(line ORDER BY n) FROM texts)), 1)' \
+        "$(sql -c 'SELECT count(*) FROM texts')" "$1"
 }
 
 for preload in '' pg_embed; do
@@ -45,8 +26,8 @@ for preload in '' pg_embed; do
     sql -c 'SET client_min_messages = warning' -c 'CREATE EXTENSION IF NOT EXISTS pg_embed CASCADE'
     sql -c "SELECT embed_text('compile')" >/dev/null
     echo "shared_preload_libraries = '$preload'"
-    echo "  first embedding of a connection: $(first) ms"
-    echo "  private memory after it: $(private "SELECT embed_text('a dress') IS NULL") MB, without pg_embed $(private 'SELECT 1') MB"
+    echo "  first embedding of a connection: $(first_of "embed_text('green sleeveless summer wear for a party in may')" 21) ms"
+    echo "  private memory after it: $(private_after "SELECT embed_text('a dress') IS NULL") MB, without pg_embed $(private_after 'SELECT 1') MB"
 done
 
 sql -c 'CREATE TABLE texts (n serial, line text)'

@@ -19,32 +19,14 @@ restart() {
 }
 # call MODEL TEXT
 call() { echo "embed_text('$2', '$1')"; }
-# first MODEL: in ms, the median of 11 connections.
-first() {
-    for _ in $(seq 11); do
-        printf '%s\n' '\timing on' "SELECT $(call "$1" 'green sleeveless summer wear for a party in may') IS NULL" ';' |
-            sql | awk '/^Time/ { print $2 }'
-    done | median
-}
-# private MODEL...: of a connection that has embedded with each of these, in MB.
+first() { first_of "$(call "$1" 'green sleeveless summer wear for a party in may')" 11; }
+# private MODEL...: of a connection that has embedded with each of these.
 private() {
-    local model
-    {
-        for model; do echo "SELECT $(call "$model" 'a dress') IS NULL;"; done
-        echo 'SELECT pg_backend_pid(); SELECT pg_sleep(2);'
-    } | sql >"$dir/pid" &
-    sleep 1.5
-    awk '/^Private_Dirty/ { printf "%.1f", $2 / 1024 }' "/proc/$(grep -E '^[0-9]+$' "$dir/pid" | tail -n 1)/smaps_rollup"
-    wait
+    local model statements=()
+    for model; do statements+=("SELECT $(call "$model" 'a dress') IS NULL"); done
+    private_after "${statements[@]}"
 }
-# rate MODEL THREADS: rows a second of one embed_texts call, the median of three.
-rate() {
-    for _ in 1 2 3; do
-        printf '%s\n' "SET pg_embed.threads = $2;" '\timing on' \
-            "SELECT array_length(embed_texts((SELECT array_agg(line) FROM texts), '$1'), 1);" |
-            sql | awk '/^Time/ { print 500 / $2 * 1000 }'
-    done | median
-}
+rate() { rate_of "SELECT array_length(embed_texts((SELECT array_agg(line) FROM texts), '$1'), 1)" 500 "$2"; }
 
 restart '' ''
 sql -c 'SET client_min_messages = warning' -c 'CREATE EXTENSION pg_embed CASCADE' -c "CREATE TABLE texts AS
