@@ -244,7 +244,7 @@ CREATE FUNCTION @extschema@.embed_add_model(
 	LANGUAGE C;
 
 COMMENT ON FUNCTION @extschema@.embed_add_model(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS
-	'gives a model a name, which stands for its present files for ever; directory: below the share directory, by default of that name, or, by a superuser, any with its path';
+	'gives a model a name, which stands for its present files for ever; directory: below the share directory, by default of that name, or, by a superuser, any with its path; precision: exact, or int8 for vectors close to those, faster';
 
 CREATE FUNCTION @extschema@.embed_drop_model(name pg_catalog.text)
 	RETURNS pg_catalog.void
@@ -255,9 +255,9 @@ COMMENT ON FUNCTION @extschema@.embed_drop_model(pg_catalog.text) IS
 	'takes the name from a model; vectors and files stay';
 
 CREATE VIEW @extschema@.embed_models AS
-	SELECT m.name, m.directory, m.fingerprint, m.architecture, m.dimensions, m.max_tokens, m.pooling, m.prompts, m.owner
+	SELECT m.name, m.directory, m.fingerprint, m.architecture, m.dimensions, m.max_tokens, m.pooling, m.precision, m.prompts, m.owner
 	FROM (SELECT s.srvname AS name, o.directory, o.fingerprint, o.architecture, o.dimensions::pg_catalog.int4,
-			o.max_tokens::pg_catalog.int4, o.pooling, o.prompts::pg_catalog.jsonb, s.srvowner::pg_catalog.regrole AS owner
+			o.max_tokens::pg_catalog.int4, o.pooling, o.precision, o.prompts::pg_catalog.jsonb, s.srvowner::pg_catalog.regrole AS owner
 		FROM pg_catalog.pg_foreign_server AS s
 		JOIN pg_catalog.pg_foreign_data_wrapper AS w ON w.oid OPERATOR(pg_catalog.=) s.srvfdw
 		CROSS JOIN LATERAL (SELECT
@@ -267,25 +267,30 @@ CREATE VIEW @extschema@.embed_models AS
 				pg_catalog.max(p.option_value) FILTER (WHERE p.option_name OPERATOR(pg_catalog.=) 'dimensions') AS dimensions,
 				pg_catalog.max(p.option_value) FILTER (WHERE p.option_name OPERATOR(pg_catalog.=) 'max_tokens') AS max_tokens,
 				pg_catalog.max(p.option_value) FILTER (WHERE p.option_name OPERATOR(pg_catalog.=) 'pooling') AS pooling,
+				pg_catalog.max(p.option_value) FILTER (WHERE p.option_name OPERATOR(pg_catalog.=) 'precision') AS precision,
 				pg_catalog.max(p.option_value) FILTER (WHERE p.option_name OPERATOR(pg_catalog.=) 'prompts') AS prompts
 			FROM pg_catalog.pg_options_to_table(s.srvoptions) AS p) AS o
 		WHERE w.fdwname OPERATOR(pg_catalog.=) 'embed_model'
 		UNION ALL
 		SELECT 'all-MiniLM-L6-v2', 'all-MiniLM-L6-v2',
-			'f30672685ec90a3dcb55a1dc6f8e2770aef8c35379a15dc32dba46681d570100', 'bert', 384, 256, 'mean', '{}', NULL) AS m;
+			'f30672685ec90a3dcb55a1dc6f8e2770aef8c35379a15dc32dba46681d570100', 'bert', 384, 256, 'mean', 'exact', '{}', NULL
+		UNION ALL
+		SELECT 'all-MiniLM-L6-v2-int8', 'all-MiniLM-L6-v2',
+			'44dcb935220bbeb8f072ccafc2491303908f7c84f132a479d8f262d03afc6bfa', 'bert', 384, 256, 'mean', 'int8', '{}', NULL) AS m;
 
 COMMENT ON VIEW @extschema@.embed_models IS
 	'the models that can be named in embed_text() and wherever else a model is an argument';
 
 COMMENT ON COLUMN @extschema@.embed_models.name IS 'the name';
 COMMENT ON COLUMN @extschema@.embed_models.directory IS 'where its files are: below the server''s share directory, or a path';
-COMMENT ON COLUMN @extschema@.embed_models.fingerprint IS 'SHA-256 over all files that decide a vector';
+COMMENT ON COLUMN @extschema@.embed_models.fingerprint IS 'SHA-256 over all that decides a vector: files, and how they are quantised';
 COMMENT ON COLUMN @extschema@.embed_models.architecture IS 'the model_type of its config.json';
 COMMENT ON COLUMN @extschema@.embed_models.dimensions IS 'components of a vector';
 COMMENT ON COLUMN @extschema@.embed_models.max_tokens IS 'tokens of a text that it reads, those that enclose it included';
 COMMENT ON COLUMN @extschema@.embed_models.pooling IS 'how the vectors of tokens become one: mean, cls';
+COMMENT ON COLUMN @extschema@.embed_models.precision IS 'what it is computed with: exact, that is float32, or int8';
 COMMENT ON COLUMN @extschema@.embed_models.prompts IS 'what it wants to stand before a text, by name';
-COMMENT ON COLUMN @extschema@.embed_models.owner IS 'who may drop it and grant its use; NULL for the model that came with the extension';
+COMMENT ON COLUMN @extschema@.embed_models.owner IS 'who may drop it and grant its use; NULL for those that came with the extension';
 
 CREATE FUNCTION @extschema@.embed_remove_compiled() RETURNS pg_catalog.text[]
 	AS 'MODULE_PATHNAME', 'embed_remove_compiled'

@@ -1,22 +1,18 @@
 //! Many texts: sorts them by length, cuts micro-batches by token budget, spreads them over threads, and puts the
 //! vectors back in the order of the texts.
 //!
-//! Only texts of the same length are run together. Without padding, a text's vector is the same to the last bit whatever
-//! else is in its batch: the runtime adds up the same numbers in the same order.
+//! A text's vector is the same to the last bit whatever else is in its batch. So an engine that would have to pad is given
+//! texts of one length at a time.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ndarray::{Array2, s};
 
+use crate::engine::{Batching, Session};
 use crate::error::Result;
 use crate::interrupt::{Interrupt, with_signals_blocked};
-use crate::session::Session;
 use crate::{Embedder, Embedding, Tokenizer, Tokens, memory, shortage};
-
-/// Most tokens of one micro-batch. Large enough that the matrix products dominate, small enough
-/// that a cancelled call ends soon and the activations stay in the cache.
-const TOKEN_BUDGET: usize = 512;
 
 /// What a further thread takes: its session, its activations, its stack. *Measured*: 20 MB.
 const THREAD_MEMORY: usize = 32 << 20;
@@ -143,7 +139,7 @@ impl<'t> Batch<'t> {
         &mut self,
         embedder: &Embedder,
         threads: usize,
-        further: &Mutex<Vec<Session>>,
+        further: &Mutex<Vec<Box<dyn Session>>>,
         pause: &dyn Fn() -> bool,
     ) -> Result<bool> {
         loop {
@@ -195,7 +191,7 @@ impl<'t> Batch<'t> {
             self.window.push((self.next, tokens.ids));
             self.next += 1;
         }
-        self.queue = cut(std::mem::take(&mut self.window));
+        self.queue = cut(std::mem::take(&mut self.window), embedder.source.batching());
         Ok(true)
     }
 
@@ -205,7 +201,7 @@ impl<'t> Batch<'t> {
         &mut self,
         embedder: &Embedder,
         threads: usize,
-        further: &Mutex<Vec<Session>>,
+        further: &Mutex<Vec<Box<dyn Session>>>,
         pause: &dyn Fn() -> bool,
     ) -> Result<()> {
         let threads = memory::affordable(threads.clamp(1, self.queue.len()), THREAD_MEMORY);
@@ -217,7 +213,7 @@ impl<'t> Batch<'t> {
             let session = idle.map_or_else(|| embedder.source.further_session(Interrupt::new(&stopped)), Ok);
             // The calling thread has a session in any case.
             let Ok(mut session) = session else { return Ok(()) };
-            let result = work.run(&mut session, &|| false);
+            let result = work.run(&mut *session, &|| false);
             lock(further).push(session);
             result
         };
@@ -228,7 +224,7 @@ impl<'t> Batch<'t> {
                 // Where no more threads can be had, those there are do the work.
                 (1..threads).map_while(|helper| spawn(helper).ok()).collect::<Vec<_>>()
             });
-            let mut result = work.run(&mut own, pause);
+            let mut result = work.run(&mut **own, pause);
             for helper in helpers {
                 result = result.and(helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             }
@@ -247,15 +243,15 @@ struct Work<'b> {
 
 impl Work<'_> {
     /// Runs micro-batches until there are none, or until one thread says that all are to stop.
-    fn run(&self, session: &mut Session, pause: &dyn Fn() -> bool) -> Result<()> {
+    fn run(&self, session: &mut dyn Session, pause: &dyn Fn() -> bool) -> Result<()> {
         loop {
             if self.stop.load(Ordering::Relaxed) || pause() {
                 self.stop.store(true, Ordering::Relaxed);
                 return Ok(());
             }
             let Some(micro_batch) = lock(&self.queue).pop() else { return Ok(()) };
-            let ids = stack(&micro_batch);
-            let found = shortage::refuse_without_reserve().and_then(|()| session.run(ids.view()));
+            let ids: Vec<&[i32]> = micro_batch.iter().map(|(_, ids)| ids.as_slice()).collect();
+            let found = shortage::refuse_without_reserve().and_then(|()| session.run(&ids));
             let found = found.inspect_err(|_| self.stop.store(true, Ordering::Relaxed))?;
             let mut vectors = lock(&self.vectors);
             for ((text, _), vector) in micro_batch.iter().zip(found.rows()) {
@@ -272,33 +268,24 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// Cuts a window into micro-batches, the cheapest first: they are taken from the end, so the longest run first and
 /// the threads end at about the same time.
-fn cut(mut window: Vec<(usize, Vec<i32>)>) -> Vec<MicroBatch> {
+fn cut(mut window: Vec<(usize, Vec<i32>)>, batching: Batching) -> Vec<MicroBatch> {
     window.sort_by_key(|(_, ids)| ids.len());
     let mut batches: Vec<MicroBatch> = Vec::new();
     let mut room = 0;
     for text in window.into_iter().rev() {
         match batches.last_mut() {
-            Some(batch) if batch[0].1.len() == text.1.len() && room >= text.1.len() => {
+            Some(batch) if (batching.mixed || batch[0].1.len() == text.1.len()) && room >= text.1.len() => {
                 room -= text.1.len();
                 batch.push(text);
             }
             _ => {
-                room = TOKEN_BUDGET.saturating_sub(text.1.len());
+                room = batching.tokens.saturating_sub(text.1.len());
                 batches.push(vec![text]);
             }
         }
     }
     batches.reverse();
     batches
-}
-
-/// The token ids of a micro-batch, a row for each text.
-fn stack(micro_batch: &MicroBatch) -> Array2<i32> {
-    let mut stacked = Array2::zeros((micro_batch.len(), micro_batch[0].1.len()));
-    for (mut row, (_, ids)) in stacked.rows_mut().into_iter().zip(micro_batch) {
-        row.iter_mut().zip(ids).for_each(|(to, id)| *to = *id);
-    }
-    stacked
 }
 
 #[cfg(test)]
@@ -308,21 +295,18 @@ mod tests {
     #[test]
     fn micro_batches_hold_every_text_once_within_the_budget() {
         let lengths = [3, 256, 7, 7, 30, 2, 512, 90, 91, 5];
-        let window = lengths.iter().enumerate().map(|(text, &length)| (text, vec![1; length])).collect();
-        let batches = cut(window);
-        let mut texts: Vec<usize> = batches.iter().flatten().map(|(text, _)| *text).collect();
-        texts.sort();
-        assert_eq!(texts, (0..lengths.len()).collect::<Vec<_>>());
-        for batch in &batches {
-            assert!(batch.len() * batch[0].1.len() <= TOKEN_BUDGET);
-            assert!(batch.iter().all(|(_, ids)| ids.len() == batch[0].1.len()));
+        let window: Vec<_> = lengths.iter().enumerate().map(|(text, &length)| (text, vec![1; length])).collect();
+        for mixed in [false, true] {
+            let batches = cut(window.clone(), Batching { tokens: 512, mixed });
+            let mut texts: Vec<usize> = batches.iter().flatten().map(|(text, _)| *text).collect();
+            texts.sort();
+            assert_eq!(texts, (0..lengths.len()).collect::<Vec<_>>());
+            for batch in &batches {
+                assert!(batch.iter().map(|(_, ids)| ids.len()).sum::<usize>() <= 512);
+                assert!(mixed || batch.iter().all(|(_, ids)| ids.len() == batch[0].1.len()));
+            }
+            assert!(batches.is_sorted_by_key(|batch| batch[0].1.len()));
+            assert_eq!(batches.len(), if mixed { 2 } else { 9 });
         }
-        assert!(batches.is_sorted_by_key(|batch| batch[0].1.len()));
-    }
-
-    #[test]
-    fn each_text_is_a_row() {
-        let ids = stack(&vec![(0, vec![101, 7, 102]), (1, vec![101, 8, 102])]);
-        assert_eq!(ids, ndarray::array![[101, 7, 102], [101, 8, 102]]);
     }
 }

@@ -1,7 +1,7 @@
 //! The compiled model on disk: built once per machine, mapped ever after.
 //!
-//! A compiled model is a directory with the graph (`model.onnx`), the weights as this CPU wants them (`model.bin`), the
-//! tokenizer if it is one that is worth it (`tokenizer.bin`), and a manifest. Whoever needs it first builds it under a lock in a directory of its own, which is renamed once it
+//! A compiled model is a directory with the weights as its engine wants them (`model.bin`), the graph if the engine needs
+//! one (`model.onnx`), the tokenizer if it is one that is worth it (`tokenizer.bin`), and a manifest. Whoever needs it first builds it under a lock in a directory of its own, which is renamed once it
 //! is complete, flushed and checked; so a name that exists is either whole or damaged later. What the manifest says
 //! is compared each time, because mapping a file that is shorter than expected would kill the process.
 //!
@@ -41,20 +41,24 @@ pub struct Key<'k> {
     pub label: &'k str,
     /// The model's [`fingerprint`](model::Model::fingerprint).
     pub model: &'k str,
-    pub runtime_version: &'k str,
+    /// The version of what makes and reads it.
+    pub version: &'k str,
+    /// The processor that it is made for.
     pub cpu: &'k str,
+    /// The files that it consists of, beside the tokenizer's.
+    pub files: &'k [&'k str],
 }
 
 impl Key<'_> {
     fn directory(&self, cache: &Path) -> PathBuf {
         // The crate's version stands for the code that writes the files, the lease and the tokenizer for a directory
         // that has them.
-        let parts = [self.model, self.runtime_version, self.cpu, env!("CARGO_PKG_VERSION"), LEASE, TOKENIZER];
+        let parts = [self.model, self.version, self.cpu, env!("CARGO_PKG_VERSION"), LEASE, TOKENIZER];
         let digest = model::sha256(parts.join("\n").as_bytes());
-        cache.join(format!("{}-{}-{}", self.label, self.runtime_version, &digest[..16]))
+        cache.join(format!("{}-{}-{}", self.label, self.version, &digest[..16]))
     }
 
-    /// Whether a compiled model in `directory` is of this model, be it for another runtime, CPU or version.
+    /// Whether a compiled model in `directory` is of this model, be it for another version or CPU.
     fn is_of_this_model(&self, directory: &Path) -> bool {
         let name = directory.file_name().and_then(|name| name.to_str());
         name.and_then(|name| name.strip_prefix(self.label)).is_some_and(|rest| rest.starts_with('-'))
@@ -71,7 +75,7 @@ pub struct Leased {
 
 impl Leased {
     /// The whole compiled model in `directory`, if there is one.
-    fn find(directory: &Path, interrupt: Interrupt) -> Result<Option<Self>> {
+    fn find(directory: &Path, key: &Key, interrupt: Interrupt) -> Result<Option<Self>> {
         let path = directory.join(LEASE);
         let Ok(lease) = File::open(&path) else { return Ok(None) };
         match lease.try_lock_shared() {
@@ -82,7 +86,7 @@ impl Leased {
         }
         // Before the lock was there, it may have been removed, and made again.
         let is_there = |held: Metadata| fs::metadata(&path).is_ok_and(|found| found.ino() == held.ino());
-        if !lease.metadata().is_ok_and(is_there) || !is_whole(directory, interrupt)? {
+        if !lease.metadata().is_ok_and(is_there) || !is_whole(directory, key.files, interrupt)? {
             return Ok(None);
         }
         Ok(Some(Self { directory: directory.to_owned(), _lease: lease }))
@@ -99,8 +103,8 @@ impl Leased {
 
 /// Gives a whole compiled model, after having it built if there is none.
 ///
-/// `build` is called with a new directory, into which it writes [`GRAPH`], [`WEIGHTS`] and maybe [`TOKENIZER`], and which
-/// it checks. It runs in one process at a time; the others wait for it. `alone` says that no process of version 0.1.0 lives, which
+/// `build` is called with a new directory, into which it writes the [`files`](Key::files) and maybe [`TOKENIZER`], and
+/// which it checks. It runs in one process at a time; the others wait for it. `alone` says that no process of version 0.1.0 lives, which
 /// uses a model without a lease.
 ///
 /// # Errors
@@ -113,7 +117,7 @@ pub fn obtain(
     build: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<Leased> {
     let directory = key.directory(cache);
-    if let Some(found) = Leased::find(&directory, interrupt)? {
+    if let Some(found) = Leased::find(&directory, key, interrupt)? {
         if alone {
             // What is left of an upgrade takes some disk space, and is worth no failure.
             let _ = lock(&cache.join(LOCK), interrupt).and_then(|_lock| remove_older(cache, key, alone));
@@ -122,7 +126,7 @@ pub fn obtain(
     }
     create_private(cache)?;
     let _lock = lock(&cache.join(LOCK), interrupt)?;
-    if let Some(found) = Leased::find(&directory, interrupt)? {
+    if let Some(found) = Leased::find(&directory, key, interrupt)? {
         return Ok(found);
     }
     remove_older(cache, key, alone)?;
@@ -133,7 +137,7 @@ pub fn obtain(
     let unfinished = cache.join(UNFINISHED);
     let built = create_private(&unfinished)
         .and_then(|()| build(&unfinished))
-        .and_then(|()| Manifest::of(&unfinished, interrupt)?.write(&unfinished))
+        .and_then(|()| Manifest::of(&unfinished, key.files, interrupt)?.write(&unfinished))
         .and_then(|()| Leased::make(&unfinished, &directory))
         .and_then(|leased| {
             fs::rename(&unfinished, &directory).map_err(|e| Error::io("rename", &unfinished, e))?;
@@ -210,15 +214,15 @@ fn sync(path: &Path) -> Result<()> {
     File::open(path).and_then(|file| file.sync_all()).map_err(|e| Error::io("write", path, e))
 }
 
-/// Whether `directory` holds a compiled model with nothing missing or changed.
-fn is_whole(directory: &Path, interrupt: Interrupt) -> Result<bool> {
+/// Whether `directory` holds a compiled model of these files with nothing missing or changed.
+fn is_whole(directory: &Path, files: &[&str], interrupt: Interrupt) -> Result<bool> {
     let Ok(manifest) = Manifest::read(directory) else { return Ok(false) };
-    match manifest.compare(directory, interrupt) {
+    match manifest.compare(directory, files, interrupt) {
         Ok(Comparison::Untouched) => Ok(true),
         Ok(Comparison::SameContent) => {
             // The files were copied or restored. To note where they are now saves the next process from reading
             // them through; where it cannot be noted, nothing but that is lost.
-            let _ = Manifest::of(directory, interrupt).and_then(|manifest| manifest.write(directory));
+            let _ = Manifest::of(directory, files, interrupt).and_then(|manifest| manifest.write(directory));
             Ok(true)
         }
         Err(Error::Interrupted) => Err(Error::Interrupted),
@@ -252,8 +256,8 @@ enum Comparison {
 }
 
 impl Manifest {
-    fn of(directory: &Path, interrupt: Interrupt) -> Result<Self> {
-        let names = [GRAPH, WEIGHTS].into_iter().chain(directory.join(TOKENIZER).exists().then_some(TOKENIZER));
+    fn of(directory: &Path, files: &[&str], interrupt: Interrupt) -> Result<Self> {
+        let names = files.iter().copied().chain(directory.join(TOKENIZER).exists().then_some(TOKENIZER));
         let files = names.map(|name| Entry::of(directory, name, interrupt));
         Ok(Self { files: files.collect::<Result<_>>()? })
     }
@@ -277,10 +281,10 @@ impl Manifest {
         sync(directory)
     }
 
-    fn compare(&self, directory: &Path, interrupt: Interrupt) -> Result<Comparison> {
+    fn compare(&self, directory: &Path, files: &[&str], interrupt: Interrupt) -> Result<Comparison> {
         let mut result = Comparison::Untouched;
         let names: Vec<&str> = self.files.iter().map(|file| file.name.as_str()).collect();
-        if !matches!(names[..], [GRAPH, WEIGHTS] | [GRAPH, WEIGHTS, TOKENIZER]) {
+        if !matches!(names.strip_prefix(files), Some([] | [TOKENIZER])) {
             return Ok(Comparison::Different);
         }
         for entry in &self.files {
@@ -361,7 +365,7 @@ mod tests {
 
     use super::*;
 
-    const KEY: Key = Key { label: "m", model: "m", runtime_version: "1", cpu: "c" };
+    const KEY: Key = Key { label: "m", model: "m", version: "1", cpu: "c", files: &[GRAPH, WEIGHTS] };
 
     fn write(directory: &Path) -> Result<()> {
         for name in [GRAPH, WEIGHTS, TOKENIZER] {
@@ -462,7 +466,7 @@ mod tests {
     #[test]
     fn another_runtime_or_cpu_replaces_it() {
         let cache = tempfile::tempdir().unwrap();
-        let keys = [KEY, Key { runtime_version: "other", ..KEY }, Key { cpu: "other", ..KEY }];
+        let keys = [KEY, Key { version: "other", ..KEY }, Key { cpu: "other", ..KEY }];
         for key in keys {
             assert_eq!(obtain_counting(cache.path(), &key).1, 1);
             assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 2);

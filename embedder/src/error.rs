@@ -31,6 +31,8 @@ pub enum Error {
     Tokenizer { reason: String },
     /// A freshly compiled model does not give the vector that is known for a known text.
     WrongVector { deviation: f32 },
+    /// In 8 bits the model's vectors are too far from the exact ones: the least cosine of a text.
+    Imprecise { cosine: f32 },
     /// Memory cannot be had, of so many bytes if that is known.
     OutOfMemory { bytes: Option<usize> },
     /// The caller asked for the work to end before it was done.
@@ -66,6 +68,9 @@ impl Error {
                 Some(format!("The model's prompts are {}.", names.join(", ")))
             }
             Self::WrongVector { deviation } => Some(format!("A component of a known vector is off by {deviation:e}.")),
+            Self::Imprecise { cosine } => {
+                Some(format!("The cosine of a text's vector to the exact one is {cosine:.4}."))
+            }
             Self::OutOfMemory { bytes } => bytes.map(|bytes| format!("Failed on request of size {bytes}.")),
             Self::Argument { min, max, .. } => Some(format!("It must be between {min} and {max}.")),
             Self::FileMissing { .. } | Self::Io { .. } | Self::Interrupted => None,
@@ -84,6 +89,7 @@ impl Error {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some("Grant the operating system user that runs this process access to it.".into())
             }
+            Self::Imprecise { .. } => Some("Use the model with the precision \"exact\".".into()),
             Self::Unsupported { .. } => Some("Use a model whose files are supported, such as all-MiniLM-L6-v2.".into()),
             _ => None,
         }
@@ -120,6 +126,7 @@ impl fmt::Display for Error {
             Self::Runtime { action, .. } => write!(f, "could not {action} with ONNX Runtime"),
             Self::Tokenizer { .. } => write!(f, "could not tokenize the text"),
             Self::WrongVector { .. } => write!(f, "compiled model gives a wrong vector"),
+            Self::Imprecise { .. } => write!(f, "model is not precise enough in 8 bits"),
             Self::OutOfMemory { .. } => write!(f, "out of memory"),
             Self::Interrupted => write!(f, "interrupted"),
             Self::Argument { name, value, .. } => write!(f, "invalid value for \"{name}\": {value}"),

@@ -26,7 +26,7 @@ pub fn copy<T: Copy>(items: &[T]) -> Result<Vec<T>> {
 }
 
 /// An empty vector with room for `items` items.
-fn empty<T>(items: usize) -> Result<Vec<T>> {
+pub fn empty<T>(items: usize) -> Result<Vec<T>> {
     let mut vector = Vec::new();
     let refused = |_| Error::OutOfMemory { bytes: Some(items.saturating_mul(size_of::<T>())) };
     vector.try_reserve_exact(items).map_err(refused)?;

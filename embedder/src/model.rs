@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 pub(crate) use config::{Architecture, Config, Dense, Pooling, Step};
 
+use crate::engine;
 use crate::error::{Error, Result};
 use config::{Prompts, join};
 
@@ -58,6 +59,32 @@ pub enum Files {
     Any,
 }
 
+/// How a model is computed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Precision {
+    /// In float32: the vectors are the reference's.
+    #[default]
+    Exact,
+    /// With weights and activations of 8 bits. A model by itself: its vectors are others.
+    Int8,
+}
+
+impl Precision {
+    pub const ALL: [Self; 2] = [Self::Exact, Self::Int8];
+
+    /// Its name in SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Int8 => "int8",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|precision| precision.name() == name)
+    }
+}
+
 /// A model directory whose configuration has been read and is supported.
 ///
 /// The small files are checked when the directory is opened, and of others than all-MiniLM-L6-v2 the tokenizer, too; the
@@ -68,6 +95,7 @@ pub struct Model {
     config: Config,
     prompts: Prompts,
     checksums: Checksums,
+    precision: Precision,
 }
 
 impl Model {
@@ -75,14 +103,14 @@ impl Model {
     ///
     /// # Errors
     /// A missing or unreadable file, a file that is not one of `files`, a field that is not supported.
-    pub fn open(directory: &Path, files: &Files) -> Result<Self> {
+    pub fn open(directory: &Path, files: &Files, precision: Precision) -> Result<Self> {
         let reader = Reader { directory, files, seen: RefCell::default() };
         let (config, prompts) = Config::read(directory, &|name| reader.find(name))?;
         reader.note_tokenizer(&join(&config.transformer, TOKENIZER))?;
         for name in weights_names(&config) {
             reader.note_weights(&name)?;
         }
-        Ok(Self { directory: directory.to_owned(), config, prompts, checksums: reader.seen.into_inner() })
+        Ok(Self { directory: directory.to_owned(), config, prompts, checksums: reader.seen.into_inner(), precision })
     }
 
     /// Components of a vector.
@@ -134,16 +162,25 @@ impl Model {
         &self.checksums
     }
 
-    /// The [`fingerprint`] of its files.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Its [`fingerprint`].
     pub fn fingerprint(&self) -> String {
-        fingerprint(&self.checksums)
+        fingerprint(&self.checksums, self.precision)
     }
 
     /// What the names of the model's compiled directories begin with, and those of no other model's do.
     pub(crate) fn label(&self) -> String {
-        match self.is_minilm() {
+        let name = match self.is_minilm() {
             true => "all-MiniLM-L6-v2".to_owned(),
             false => format!("{}-{}", self.config.model_type, &self.fingerprint()[..16]),
+        };
+        match self.precision {
+            Precision::Exact => name,
+            // In front, since the names of the exact model's begin with its label.
+            Precision::Int8 => format!("int8-{name}"),
         }
     }
 
@@ -205,9 +242,13 @@ struct Reader<'d> {
     seen: RefCell<Checksums>,
 }
 
-/// What vectors are a function of: the SHA-256 of the list of checksums as `sha256sum` prints it, sorted by name.
-pub fn fingerprint(checksums: &Checksums) -> String {
-    let lines: String = checksums.iter().map(|(name, sha256)| format!("{sha256}  {name}\n")).collect();
+/// What vectors are a function of: the SHA-256 of the list of checksums as `sha256sum` prints it, sorted by name; if the
+/// model is quantised, followed by how that is done.
+pub fn fingerprint(checksums: &Checksums, precision: Precision) -> String {
+    let mut lines: String = checksums.iter().map(|(name, sha256)| format!("{sha256}  {name}\n")).collect();
+    if precision == Precision::Int8 {
+        lines.push_str(&engine::method());
+    }
     sha256(lines.as_bytes())
 }
 
@@ -351,7 +392,7 @@ mod tests {
     }
 
     fn any(directory: &Path) -> Result<Model> {
-        Model::open(directory, &Files::Any)
+        Model::open(directory, &Files::Any, Precision::Exact)
     }
 
     #[test]
@@ -385,7 +426,7 @@ mod tests {
         write(directory.path());
         let model = any(directory.path()).unwrap();
         let files = Files::Recorded(model.checksums().clone());
-        let recorded = Model::open(directory.path(), &files).unwrap();
+        let recorded = Model::open(directory.path(), &files, Precision::Exact).unwrap();
         assert_eq!(recorded.checksums(), model.checksums());
         for (name, text) in FILES {
             let path = directory.path().join(name);
@@ -393,11 +434,11 @@ mod tests {
                 |error: Error| matches!(&error, Error::ChecksumMismatch { path: found, .. } if *found == path);
             fs::write(&path, format!("{text} ")).unwrap();
             // Weights are read when they are needed.
-            let opened = Model::open(directory.path(), &files);
+            let opened = Model::open(directory.path(), &files, Precision::Exact);
             let weights = opened.and_then(|model| model.weights().collect::<Result<Vec<_>>>());
             assert!(weights.is_err_and(mismatch), "{name}");
             fs::remove_file(&path).unwrap();
-            let opened = Model::open(directory.path(), &files);
+            let opened = Model::open(directory.path(), &files, Precision::Exact);
             let weights = opened.and_then(|model| model.weights().collect::<Result<Vec<_>>>());
             assert!(matches!(weights, Err(Error::FileMissing { path: found }) if found == path), "{name}");
             fs::write(&path, text).unwrap();
@@ -405,7 +446,7 @@ mod tests {
         let new = directory.path().join("3/config.json");
         fs::create_dir(new.parent().unwrap()).unwrap();
         fs::write(&new, "{}").unwrap();
-        let found = Model::open(directory.path(), &files);
+        let found = Model::open(directory.path(), &files, Precision::Exact);
         assert!(matches!(found, Err(Error::ChecksumMismatch { path, .. }) if path == new));
     }
 

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use embedder::{Batch, Embedder, Files, MODEL_NAME, Options, RUNTIME_VERSION};
+use embedder::{Batch, Embedder, Files, MODEL_NAME, Options, Precision, RUNTIME_VERSION};
 use once_cell::sync::OnceCell;
 use pgrx::PgSqlErrorCode;
 use pgrx::guc::GucSetting;
@@ -18,8 +18,8 @@ use crate::postgres::{guc, interrupt, server};
 
 /// An embedder and how this process came by it.
 pub struct Backend {
-    /// As its authors call the model that is always there; of others, that of the directory.
-    pub name: String,
+    /// As its authors call the model that came with the extension; of others, that of the directory.
+    name: String,
     pub embedder: Embedder,
     /// The process that opened it.
     opened_by: u32,
@@ -27,6 +27,14 @@ pub struct Backend {
 }
 
 impl Backend {
+    /// The name for people, with the precision unless it is exact.
+    pub fn name(&self) -> String {
+        match self.embedder.model().precision() {
+            Precision::Exact => self.name.clone(),
+            precision => format!("{} ({})", self.name, precision.name()),
+        }
+    }
+
     /// Whether the postmaster opened it, and this process has it by fork.
     pub fn is_inherited(&self) -> bool {
         self.opened_by != std::process::id()
@@ -37,8 +45,9 @@ impl Backend {
         self.embedder.compiled().map(relative)
     }
 
-    pub fn is_built_in(&self) -> bool {
-        BACKEND.get().is_some_and(|built_in| std::ptr::eq(built_in, self))
+    /// Whether it is the one that is used where no model is named.
+    pub fn is_default(&self) -> bool {
+        BUILT_IN[0].get().is_some_and(|default| std::ptr::eq(default, self))
     }
 }
 
@@ -47,50 +56,64 @@ pub fn relative(path: &Path) -> PathBuf {
     path.strip_prefix(server::data_directory()).unwrap_or(path).to_owned()
 }
 
-static BACKEND: OnceCell<Backend> = OnceCell::new();
+/// Those of the model that came with the extension: a place for each precision.
+static BUILT_IN: [OnceCell<Backend>; Precision::ALL.len()] = [const { OnceCell::new() }; _];
 
 thread_local! {
     /// Those of other models, by their fingerprints. They stay to the end of the process.
     static OTHERS: RefCell<BTreeMap<String, &'static Backend>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// The embedder of the model that is always there.
+/// The embedder of the model that is used where none is named.
 ///
 /// # Errors
 /// It could not be opened. The next call tries again.
 pub fn get() -> Result<&'static Backend> {
-    if let Some(backend) = BACKEND.get() {
+    built_in(Precision::Exact)
+}
+
+/// The embedder of the model that came with the extension.
+///
+/// # Errors
+/// As for [`get`].
+pub fn built_in(precision: Precision) -> Result<&'static Backend> {
+    let place = &BUILT_IN[precision as usize];
+    if let Some(backend) = place.get() {
         return Ok(backend);
     }
     // Not within `get_or_try_init`: PostgreSQL is called here, and may raise an error.
-    let backend = open(MODEL_NAME.to_owned(), Options::new(model_directory(), runtime_library()))?;
-    Ok(BACKEND.get_or_init(|| backend))
+    let options = Options::new(model_directory(), runtime_library()).with_precision(precision);
+    let backend = open(MODEL_NAME.to_owned(), options)?;
+    Ok(place.get_or_init(|| backend))
 }
 
 /// The embedder of a model, if this process has it open.
 pub fn known(fingerprint: &str) -> Option<&'static Backend> {
     let other = OTHERS.with_borrow(|others| others.get(fingerprint).copied());
-    other.or_else(|| BACKEND.get().filter(|built_in| built_in.embedder.model().fingerprint() == fingerprint))
+    let is_known = |backend: &&Backend| backend.embedder.model().fingerprint() == fingerprint;
+    other.or_else(|| BUILT_IN.iter().filter_map(OnceCell::get).find(is_known))
 }
 
 /// Opens the model in a directory that has to hold these files.
 ///
 /// # Errors
 /// As for [`get`].
-pub fn open_other(directory: &Path, files: Files) -> Result<&'static Backend> {
+pub fn open_other(directory: &Path, files: Files, precision: Precision) -> Result<&'static Backend> {
     let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let backend = open(name, Options::new(directory, runtime_library()).with_files(files))?;
+    let options = Options::new(directory, runtime_library()).with_files(files).with_precision(precision);
+    let backend = open(name, options)?;
     let fingerprint = backend.embedder.model().fingerprint();
     Ok(OTHERS.with_borrow_mut(|others| *others.entry(fingerprint).or_insert_with(|| Box::leak(Box::new(backend)))))
 }
 
-/// The embedders that this process has, the first being that of the model that is always there.
+/// The embedders that this process has, the default one, which is opened for that, being the first.
 ///
 /// # Errors
 /// As for [`get`].
 pub fn all() -> Result<Vec<&'static Backend>> {
-    let first = get()?;
-    Ok(OTHERS.with_borrow(|others| std::iter::once(first).chain(others.values().copied()).collect()))
+    get()?;
+    let built_in = BUILT_IN.iter().filter_map(OnceCell::get);
+    Ok(OTHERS.with_borrow(|others| built_in.chain(others.values().copied()).collect()))
 }
 
 /// In the postmaster, opens embedders for all processes to come. It never keeps the server from starting.
@@ -103,10 +126,24 @@ pub fn preload() {
     }
     // No catalogue can be read yet: which files a name stands for is compared by whoever uses it.
     for directory in listed(&guc::PRELOAD_MODELS) {
-        if let Err(report) = open_other(&models_directory().join(&directory), Files::Any) {
+        if let Err(report) = preload_one(&directory) {
             report.wrapped(format!("could not preload model \"{}\"", directory.display())).log();
         }
     }
+}
+
+/// What stands behind a directory whose model is to be opened in 8 bits.
+const INT8: &[u8] = b":int8";
+
+fn preload_one(directory: &Path) -> Result<&'static Backend> {
+    if directory == Path::new(MINILM_INT8) {
+        return built_in(Precision::Int8);
+    }
+    let (directory, precision) = match directory.as_os_str().as_bytes().strip_suffix(INT8) {
+        Some(directory) => (Path::new(OsStr::from_bytes(directory)), Precision::Int8),
+        None => (directory, Precision::Exact),
+    };
+    open_other(&models_directory().join(directory), Files::Any, precision)
 }
 
 fn open(name: String, mut options: Options) -> Result<Backend> {
@@ -142,8 +179,10 @@ fn uncompiled(reason: &embedder::Error) -> Report {
     )
 }
 
-/// The directory of the model that is always there, where models are.
+/// The directory of the model that came with the extension, where models are.
 const MINILM: &str = "all-MiniLM-L6-v2";
+/// What that model is called in 8 bits.
+const MINILM_INT8: &str = "all-MiniLM-L6-v2-int8";
 
 fn model_directory() -> PathBuf {
     setting(&guc::MODEL_DIRECTORY).unwrap_or_else(|| models_directory().join(MINILM))

@@ -8,7 +8,7 @@
 use std::ffi::{CStr, CString};
 use std::path::{Component, Path, PathBuf};
 
-use embedder::{Checksums, Files};
+use embedder::{Checksums, Files, Precision};
 use pgrx::{PgSqlErrorCode, pg_sys};
 
 use crate::model::backend::{self, Backend};
@@ -21,15 +21,17 @@ use crate::postgres::{encoding, server, text};
 const WRAPPER: &CStr = c"embed_model";
 const VALIDATOR: &CStr = c"embed_model_validator";
 
-/// The options of a server. The first three decide, the others tell.
+/// The options of a server. The first four decide, the others tell. Without a precision, it is exact.
 const DIRECTORY: &CStr = c"directory";
 const FINGERPRINT: &CStr = c"fingerprint";
 const FILES: &CStr = c"files";
+const PRECISION: &CStr = c"precision";
 const DIMENSIONS: &CStr = c"dimensions";
 const TOLD: [&CStr; 5] = [c"architecture", DIMENSIONS, c"max_tokens", c"pooling", c"prompts"];
 
-/// The model that is there after CREATE EXTENSION, by its name.
-pub const BUILT_IN: &CStr = c"all-MiniLM-L6-v2";
+/// The model that is there after CREATE EXTENSION, by its names: in each precision it is a model by itself.
+const BUILT_IN: [(&CStr, Precision); 2] =
+    [(c"all-MiniLM-L6-v2", Precision::Exact), (c"all-MiniLM-L6-v2-int8", Precision::Int8)];
 
 /// A model by its name, and one of its prompts; by default, all-MiniLM-L6-v2, which has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -38,7 +40,7 @@ pub struct Named {
     pub prompt: Option<CString>,
 }
 
-/// What tells a model from others in this process: where it is, and 0 for the one that is always there.
+/// What tells a model from others in this process: where it is, and 0 for the default one.
 pub type Id = usize;
 
 /// A model that is open, and the text that stands before every text that it reads.
@@ -56,24 +58,24 @@ impl Named {
     /// if it has no such prompt, and what is wrong with its files.
     pub fn open(&self) -> Result<Model> {
         let backend = match self.registered()? {
-            None => backend::get()?,
-            Some(server) => open(&self.name(), &server)?,
+            Source::BuiltIn(precision) => backend::built_in(precision)?,
+            Source::Server(server) => open(&self.name(), &server)?,
         };
         let prompt = self.prompt.as_deref().map(text::from_server).transpose()?;
         Ok(Model { backend, prompt: backend.embedder.model().prompt(prompt.as_deref())? })
     }
 
-    /// Fails if it could not be opened. The model that is always there need not be opened to know that.
+    /// Fails if it could not be opened. The default model need not be opened to know that.
     ///
     /// # Errors
     /// As for [`open`](Self::open).
     pub fn check(&self) -> Result<()> {
-        if self.is_built_in() { Ok(()) } else { self.open().map(|_| ()) }
+        if self.is_default() { Ok(()) } else { self.open().map(|_| ()) }
     }
 
-    /// Whether it is the model that is always there.
-    pub fn is_built_in(&self) -> bool {
-        self.prompt.is_none() && self.model.as_deref().is_none_or(|name| name == BUILT_IN)
+    /// Whether it is the model that is used where none is named.
+    pub fn is_default(&self) -> bool {
+        self.prompt.is_none() && self.model.as_deref().is_none_or(|name| built_in(name) == Some(Precision::Exact))
     }
 
     /// How many components its vectors have, told without opening it.
@@ -81,7 +83,7 @@ impl Named {
     /// # Errors
     /// As for [`open`](Self::open).
     pub fn dimensions(&self) -> Result<usize> {
-        let Some(server) = self.registered()? else { return Ok(embedder::DIMENSIONS) };
+        let Source::Server(server) = self.registered()? else { return Ok(embedder::DIMENSIONS) };
         let told = server.option(DIMENSIONS)?.and_then(|dimensions| dimensions.parse().ok());
         told.ok_or_else(|| spoiled(&self.name(), DIMENSIONS))
     }
@@ -95,12 +97,14 @@ impl Named {
     }
 
     pub fn name(&self) -> String {
-        encoding::to_utf8_lossy(self.model.as_deref().unwrap_or(BUILT_IN))
+        encoding::to_utf8_lossy(self.model.as_deref().unwrap_or(BUILT_IN[0].0))
     }
 
-    /// The server, unless it is the model that is always there.
-    fn registered(&self) -> Result<Option<Server>> {
-        let Some(name) = self.model.as_deref().filter(|name| *name != BUILT_IN) else { return Ok(None) };
+    fn registered(&self) -> Result<Source> {
+        let name = self.model.as_deref().unwrap_or(BUILT_IN[0].0);
+        if let Some(precision) = built_in(name) {
+            return Ok(Source::BuiltIn(precision));
+        }
         let quoted = self.name();
         let Some(server) = Server::find(name, VALIDATOR) else {
             let message = format!("model \"{quoted}\" does not exist");
@@ -112,13 +116,24 @@ impl Named {
             return Err(Report::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message)
                 .hint("GRANT USAGE ON FOREIGN SERVER to the role."));
         }
-        Ok(Some(server))
+        Ok(Source::Server(server))
     }
+}
+
+/// Where a model comes from.
+enum Source {
+    BuiltIn(Precision),
+    Server(Server),
+}
+
+/// In which precision the model that came with the extension has this name.
+fn built_in(name: &CStr) -> Option<Precision> {
+    BUILT_IN.iter().find(|(built_in, _)| *built_in == name).map(|(_, precision)| *precision)
 }
 
 impl Model {
     pub fn id(&self) -> Id {
-        if self.backend.is_built_in() { 0 } else { std::ptr::from_ref(self.backend).addr() }
+        if self.backend.is_default() { 0 } else { std::ptr::from_ref(self.backend).addr() }
     }
 
     /// A text as the model reads it, with the prompt before it.
@@ -137,7 +152,11 @@ fn open(name: &str, server: &Server) -> Result<&'static Backend> {
         return Ok(backend);
     }
     let files: Checksums = serde_json::from_str(&option(FILES)?).map_err(|_| spoiled(name, FILES))?;
-    backend::open_other(&path(&option(DIRECTORY)?), Files::Recorded(files))
+    let precision = match server.option(PRECISION)? {
+        None => Precision::Exact,
+        Some(precision) => Precision::named(&precision).ok_or_else(|| spoiled(name, PRECISION))?,
+    };
+    backend::open_other(&path(&option(DIRECTORY)?), Files::Recorded(files), precision)
 }
 
 fn spoiled(name: &str, option: &CStr) -> Report {
@@ -173,31 +192,28 @@ pub fn add(name: &CStr, directory: Option<&str>, precision: &str) -> Result<()> 
             .hint("A superuser can GRANT USAGE ON FOREIGN DATA WRAPPER embed_model to the role."));
     }
     refuse_unfit_name(name, &quoted)?;
-    if name == BUILT_IN {
+    if built_in(name).is_some() {
         let message = format!("model \"{quoted}\" already exists");
         return Err(Report::new(PgSqlErrorCode::ERRCODE_DUPLICATE_OBJECT, message)
             .detail("It is there after CREATE EXTENSION.")
             .hint("Give the model another name."));
     }
-    match precision {
-        "exact" => {}
-        _ => {
-            return Err(Report::new(
-                PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-                format!("invalid precision: \"{precision}\""),
-            )
-            .hint("The only precision is \"exact\"."));
-        }
-    }
+    let Some(precision) = Precision::named(precision) else {
+        let message = format!("invalid precision: \"{precision}\"");
+        return Err(Report::new(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message)
+            .hint("Precisions are \"exact\" and \"int8\"."));
+    };
     let directory = directory.unwrap_or(&quoted);
     refuse_elsewhere(directory)?;
-    let backend = backend::open_other(&path(directory), Files::Any)?;
+    let backend = backend::open_other(&path(directory), Files::Any, precision)?;
     let model = backend.embedder.model();
     let files = serde_json::to_string(model.checksums()).unwrap_or_default();
     let prompts = serde_json::to_string(model.prompts()).unwrap_or_default();
     let (dimensions, max_tokens) = (model.dimensions().to_string(), model.max_tokens().to_string());
     let told = [model.architecture(), &dimensions, &max_tokens, model.pooling(), &prompts];
-    let decisive = [(DIRECTORY, directory), (FINGERPRINT, &model.fingerprint()), (FILES, &files)];
+    let fingerprint = model.fingerprint();
+    let decisive =
+        [(DIRECTORY, directory), (FINGERPRINT, &fingerprint), (FILES, &files), (PRECISION, precision.name())];
     let options = decisive.into_iter().chain(TOLD.into_iter().zip(told));
     let options: Vec<_> = options
         .map(|(option, value)| Ok(format!("{} {}", option.to_string_lossy(), spi::literal(value)?)))
@@ -236,7 +252,7 @@ pub fn drop(name: &CStr) -> Result<()> {
     spi::refuse_read_only(c"embed_drop_model()")?;
     let quoted = encoding::to_utf8_lossy(name);
     if Server::find(name, VALIDATOR).is_none() {
-        let (sqlstate, message) = match name == BUILT_IN {
+        let (sqlstate, message) = match built_in(name).is_some() {
             true => (
                 PgSqlErrorCode::ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST,
                 format!("cannot drop model \"{quoted}\" because extension pg_embed requires it"),
@@ -255,7 +271,7 @@ pub fn drop(name: &CStr) -> Result<()> {
 /// HV00D for one that is not known, HV00J if one is missing, HV024 for files that have another fingerprint, 42501 for a
 /// directory that only a superuser may name.
 pub fn check_options(options: &[(CString, CString)], is_server: bool) -> Result<()> {
-    let known: Vec<&CStr> = [DIRECTORY, FINGERPRINT, FILES].into_iter().chain(TOLD).collect();
+    let known: Vec<&CStr> = [DIRECTORY, FINGERPRINT, FILES, PRECISION].into_iter().chain(TOLD).collect();
     for (option, value) in options {
         if !is_server || !known.contains(&&**option) {
             let message = format!("invalid option \"{}\"", encoding::to_utf8_lossy(option));
@@ -277,12 +293,19 @@ pub fn check_options(options: &[(CString, CString)], is_server: bool) -> Result<
         )
         .hint("Models are made by embed_add_model()."));
     };
-    // By its fingerprint a model is known that is open already.
-    let files: Option<Checksums> = serde_json::from_slice(files.to_bytes()).ok();
-    if files.is_none_or(|files| embedder::fingerprint(&files).as_bytes() != fingerprint.to_bytes()) {
+    let precision = value(PRECISION).map_or(Some(Precision::Exact), |name| Precision::named(name.to_str().ok()?));
+    let Some(precision) = precision else {
         return Err(Report::new(
             PgSqlErrorCode::ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE,
-            "option \"fingerprint\" is not that of the files in option \"files\"",
+            "option \"precision\" must be \"exact\" or \"int8\"",
+        ));
+    };
+    // By its fingerprint a model is known that is open already.
+    let files: Option<Checksums> = serde_json::from_slice(files.to_bytes()).ok();
+    if files.is_none_or(|files| embedder::fingerprint(&files, precision).as_bytes() != fingerprint.to_bytes()) {
+        return Err(Report::new(
+            PgSqlErrorCode::ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE,
+            "option \"fingerprint\" is not that of the files in option \"files\" and the precision",
         )
         .hint("Models are made by embed_add_model()."));
     }

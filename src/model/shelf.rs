@@ -21,7 +21,7 @@ pub const MOST: usize = 1024;
 /// A text that is going to be embedded.
 #[derive(Clone)]
 pub struct Wanted {
-    /// The model, if it is not the one that is always there: that need not be open yet.
+    /// The model, if it is not the default one: that need not be open yet.
     model: Option<Model>,
     /// As the model reads it, with the prompt before it.
     pub text: String,
@@ -42,7 +42,7 @@ impl Wanted {
 
     /// A text for a model. Nothing if the model cannot be opened.
     pub fn with(named: &Named, text: String) -> Option<Self> {
-        if named.is_built_in() {
+        if named.is_default() {
             return Some(Self { model: None, text });
         }
         let model = named.open().ok()?;

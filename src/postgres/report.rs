@@ -335,7 +335,7 @@ fn sqlstate(error: &Error) -> PgSqlErrorCode {
         Error::ChecksumMismatch { .. } | Error::Malformed { .. } | Error::WrongVector { .. } => {
             PgSqlErrorCode::ERRCODE_DATA_CORRUPTED
         }
-        Error::Unsupported { .. } => PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+        Error::Unsupported { .. } | Error::Imprecise { .. } => PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
         Error::Argument { .. } | Error::UnknownPrompt { .. } => PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
         Error::Interrupted => PgSqlErrorCode::ERRCODE_QUERY_CANCELED,
         Error::OutOfMemory { .. } => PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY,

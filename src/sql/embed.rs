@@ -1,7 +1,7 @@
 //! Texts: vectors, tokens, chunks.
 #![allow(unsafe_code)]
 
-use embedder::{Batch, Chunking, RUNTIME_VERSION};
+use embedder::{Batch, Chunking, Precision, RUNTIME_VERSION};
 use pgrx::pg_sys::{self, Datum};
 
 use crate::model::registry::{Model, Named};
@@ -145,11 +145,11 @@ pub fn info(call: Call) -> Result<Datum> {
     for backend in backends {
         let model = backend.embedder.model();
         rows.push([
-            Some(text::to_datum(&backend.name)),
+            Some(text::to_datum(&backend.name())),
             model.weights_sha256().map(text::to_datum),
             Some(Datum::from(model.dimensions() as i32)),
             Some(Datum::from(model.max_tokens() as i32)),
-            Some(text::to_datum(RUNTIME_VERSION)),
+            (model.precision() == Precision::Exact).then(|| text::to_datum(RUNTIME_VERSION)),
             backend.compiled().map(|path| text::to_datum(&path.to_string_lossy())),
             Some(text::to_datum(if backend.is_inherited() { "inherited" } else { "opened" })),
             Some(Datum::from(((backend.took.as_secs_f64() * 1e6).round() / 1e3).to_bits())),

@@ -1,13 +1,18 @@
+//! The exact engine: ONNX Runtime in float32, within 1e-5 of the reference.
+//!
 //! The only file that names `ort`: loads the runtime library, opens a session, runs one micro-batch.
+
+mod exit;
+mod graph;
+mod mapping;
 
 use std::ffi::CString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
 
 use memmap2::Mmap;
-use ndarray::{Array1, Array2, ArrayView2, Axis, Ix2};
+use ndarray::{Array2, ArrayView2, Ix2};
 use nix::libc;
 use once_cell::sync::OnceCell;
 use ort::editor::{Graph, Model as OrtModel, Node as OrtNode, Opset};
@@ -19,18 +24,16 @@ use ort::session::RunOptions;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{Outlet, Shape, SymbolicDimensions, Tensor, TensorElementType, TensorRef, ValueType};
 
-use crate::Options;
-use crate::compiled::{self, Key, Leased};
+use super::{Batching, Engine, Session, Target};
+use crate::compiled;
 use crate::elf::Library;
 use crate::error::{Error, Result};
-use crate::exit;
-use crate::graph::{self, Attribute, Initializer, Node};
 use crate::interrupt::Interrupt;
-use crate::mapping::{self, Mapping};
-use crate::memory;
 use crate::model::{self, Model};
 use crate::shortage;
-use crate::tokenizer::Tokenizer;
+use crate::weights::{self, Weight};
+use graph::{Attribute, Node};
+use mapping::Mapping;
 
 /// The one version of ONNX Runtime whose behaviour is known. From 1.29 on it starts a thread of its own.
 pub const RUNTIME_VERSION: &str = "1.28.0";
@@ -42,136 +45,54 @@ const RUNTIME_SHA256: &str = "aa4079d18f4ea7a5f3a94d80cd4bbe0f2740436626622d64d7
 #[cfg(target_arch = "aarch64")]
 const RUNTIME_SHA256: &str = "23a37c2994bc273e1d59a4f49af6cba5bf1cfbc29f04907ec27df375aba50a7d";
 
-/// Token ids of a known text and the vector that sentence-transformers gives for it.
-const KNOWN: &str = include_str!("known.json");
-/// The text for which a compiled model has to give the vector that the model gives.
-const KNOWN_TEXT: &str = "A compiled model gives the same vectors: à la lettre, 一字不差, слово в слово.";
-/// How far a component of the known vector may be off.
-const TOLERANCE: f32 = 1e-5;
+/// Most tokens of one micro-batch. Large enough that the matrix products dominate, small enough
+/// that a cancelled call ends soon and the activations stay in the cache.
+const TOKEN_BUDGET: usize = 512;
 
-/// Where sessions come from: the loaded runtime, and the compiled model if there is one.
-pub struct Source {
+/// ONNX Runtime, loaded.
+pub struct Exact {
     environment: &'static Environment,
-    model: Model,
-    /// Token ids of [`KNOWN_TEXT`].
-    known: Array2<i32>,
-    compiled: Option<Compiled>,
 }
 
-/// The compiled model that sessions are opened from.
-struct Compiled {
-    cache: PathBuf,
-    directory: PathBuf,
-    /// Keeps other processes from removing it.
-    lease: Mutex<Leased>,
-}
-
-impl Source {
-    /// Loads the runtime library, has the model compiled into `options.cache` unless it is there already, and opens the
-    /// tokenizer.
+impl Exact {
+    /// Loads the runtime library, unless this process has one loaded.
     ///
-    /// The third result says why there is no compiled model, where one was asked for. Sessions are then built from
-    /// the model's weights, which costs each of them 117 MB and a second, or more if the model is larger.
-    pub fn open(options: &Options, model: Model, interrupt: Interrupt) -> Result<(Self, Tokenizer, Option<Error>)> {
-        let environment = load(&options.runtime)?;
-        let obtained = options.cache.as_ref().map(|cache| {
-            let lease = obtain(environment, &model, cache, options.preload, interrupt)?;
-            let (cache, directory) = (cache.clone(), lease.directory.clone());
-            Ok(Compiled { cache, directory, lease: Mutex::new(lease) })
-        });
-        let (compiled, warning) = match obtained.transpose() {
-            Ok(compiled) => (compiled, None),
-            // The ordinary way needs the model's files too: what is wrong with them is not to be worked around.
-            Err(
-                e @ (Error::Interrupted
-                | Error::FileMissing { .. }
-                | Error::ChecksumMismatch { .. }
-                | Error::Malformed { .. }),
-            ) => return Err(e),
-            Err(e) => (None, Some(e)),
-        };
-        let tokenizer = match &compiled {
-            Some(compiled) => Tokenizer::open_compiled(&model, &compiled.directory)?,
-            None => Tokenizer::open(&model)?,
-        };
-        let known = known(&tokenizer)?;
-        Ok((Self { environment, model, known, compiled }, tokenizer, warning))
-    }
-
-    /// Opens a session. It belongs to one thread at a time and has no threads of its own.
-    pub fn session(&self, interrupt: Interrupt) -> Result<Session> {
-        match &self.compiled {
-            Some(compiled) => Session::map(self.environment, &compiled.directory),
-            None => {
-                let mut session = Session::build(self.environment, &self.model, None, interrupt)?;
-                check(&self.model, &mut session, self.known.view())?;
-                Ok(session)
-            }
-        }
-    }
-
-    /// Opens a session later on. The compiled model may have been damaged or deleted meanwhile: it is looked at
-    /// first, and made again if need be.
-    pub fn further_session(&self, interrupt: Interrupt) -> Result<Session> {
-        if let Some(compiled) = &self.compiled {
-            let leased = obtain(self.environment, &self.model, &compiled.cache, false, interrupt)?;
-            *compiled.lease.lock().unwrap_or_else(PoisonError::into_inner) = leased;
-        }
-        self.session(interrupt)
-    }
-
-    pub fn model(&self) -> &Model {
-        &self.model
-    }
-
-    /// The directory of the compiled model, if one is used.
-    pub fn compiled(&self) -> Option<&Path> {
-        self.compiled.as_ref().map(|compiled| compiled.directory.as_path())
+    /// # Errors
+    /// It is not the one whose SHA-256 is known, or does not start.
+    pub fn load(library: &Path) -> Result<Self> {
+        Ok(Self { environment: load(library)? })
     }
 }
 
-/// The compiled model in `cache`, after having it built if there is none.
-fn obtain(environment: &Environment, model: &Model, cache: &Path, alone: bool, interrupt: Interrupt) -> Result<Leased> {
-    let (label, fingerprint) = (model.label(), model.fingerprint());
-    let cpu = compiled::cpu_features();
-    let key = Key { label: &label, model: &fingerprint, runtime_version: RUNTIME_VERSION, cpu: &cpu };
-    compiled::obtain(cache, &key, alone, interrupt, |directory| {
-        let tokenizer = Tokenizer::open(model)?;
-        tokenizer.compile(directory)?;
-        let ids = known(&tokenizer)?;
-        drop(tokenizer);
-        interrupt.check()?;
-        let mut built = Session::build(environment, model, Some(directory), interrupt)?;
-        let expected = built.run(ids.view())?;
-        drop(built);
-        interrupt.check()?;
-        // Not only written, but right: what is mapped has to give a known vector.
-        let ids = known(&Tokenizer::open_compiled(model, directory)?)?;
-        let mut mapped = Session::map(environment, directory)?;
-        compare(&mapped.run(ids.view())?, expected.iter())?;
-        check(model, &mut mapped, ids.view())
-    })
-}
-
-/// The token ids of [`KNOWN_TEXT`].
-fn known(tokenizer: &Tokenizer) -> Result<Array2<i32>> {
-    Ok(Array1::from(tokenizer.encode(KNOWN_TEXT)?.ids).insert_axis(Axis(0)))
-}
-
-/// Checks a session as far as the vector of a text is known. `known` are the token ids of any text.
-fn check(model: &Model, session: &mut Session, known: ArrayView2<i32>) -> Result<()> {
-    if model.is_minilm() {
-        return session.check();
+impl Engine for Exact {
+    fn target(&self) -> Target {
+        let (version, files) = (RUNTIME_VERSION, &[compiled::GRAPH, compiled::WEIGHTS]);
+        Target { version, cpu: compiled::cpu_features(), files }
     }
-    let found = session.run(known)?;
-    compare(&found, found.iter())
+
+    /// Without padding, a text's vector is the same to the last bit whatever else is in its batch: the runtime adds up the
+    /// same numbers in the same order.
+    fn batching(&self) -> Batching {
+        Batching { tokens: TOKEN_BUDGET, mixed: false }
+    }
+
+    fn build(&self, model: &Model, directory: Option<&Path>, interrupt: Interrupt) -> Result<Box<dyn Session>> {
+        Ok(Box::new(RuntimeSession::build(self.environment, model, directory, interrupt)?))
+    }
+
+    fn map(&self, _model: &Model, directory: &Path) -> Result<Box<dyn Session>> {
+        Ok(Box::new(RuntimeSession::map(self.environment, directory)?))
+    }
+
+    fn known(&self) -> &'static str {
+        include_str!("exact/known.json")
+    }
 }
 
 /// Loads the runtime library, once in a process. A later call with another path gets the library loaded first.
 fn load(library: &Path) -> Result<&'static Environment> {
     static ENVIRONMENT: OnceCell<Environment> = OnceCell::new();
     ENVIRONMENT.get_or_try_init(|| {
-        memory::share_arena();
         let bytes = map(library)?;
         model::check(library, &bytes, RUNTIME_SHA256)?;
         drop(bytes);
@@ -232,7 +153,7 @@ fn failed<R>(action: &'static str) -> impl Fn(ort::Error<R>) -> Error {
 }
 
 /// A model that is ready to run.
-pub struct Session {
+struct RuntimeSession {
     inner: ort::session::Session,
     /// The weights, unless the runtime has memory of its own for them. They go after the session.
     _weights: Option<Mapping>,
@@ -243,7 +164,7 @@ pub struct Session {
 /// Up to so many token ids, a session's working memory is not worth to be given back: some 5 MB.
 const KEPT_TOKENS: usize = 128;
 
-impl Session {
+impl RuntimeSession {
     /// Builds a session from the model's weights; with `directory`, writes the compiled model there too.
     fn build(environment: &Environment, model: &Model, directory: Option<&Path>, interrupt: Interrupt) -> Result<Self> {
         let failed = failed("build the model");
@@ -282,28 +203,6 @@ impl Session {
         Self { inner, _weights: weights, largest: 0 }
     }
 
-    /// Runs one micro-batch: token ids of shape (texts, tokens), without padding, to vectors of shape
-    /// (texts, dimensions).
-    pub fn run(&mut self, ids: ArrayView2<i32>) -> Result<Array2<f32>> {
-        self.largest = self.largest.max(ids.len());
-        self.run_with(ids, &RunOptions::new().map_err(failed("run the model"))?)
-    }
-
-    /// Frees the working memory of large micro-batches, some 17 MB, which the runtime keeps for the next one. `false` if
-    /// there were none.
-    pub fn give_back(&mut self) -> Result<bool> {
-        if self.largest <= KEPT_TOKENS {
-            return Ok(false);
-        }
-        let failed = failed("run the model");
-        let mut options = RunOptions::new().map_err(&failed)?;
-        options.set("memory.enable_memory_arena_shrinkage", "cpu:0").map_err(&failed)?;
-        // The runtime does so at the end of a run, so there must be one: a millisecond.
-        self.run_with(Array2::ones((1, 1)).view(), &options)?;
-        self.largest = 0;
-        Ok(true)
-    }
-
     fn run_with(&mut self, ids: ArrayView2<i32>, options: &RunOptions) -> Result<Array2<f32>> {
         let failed = failed("run the model");
         let mask = Array2::<i32>::ones(ids.dim());
@@ -315,31 +214,36 @@ impl Session {
         let vectors = vectors.into_dimensionality::<Ix2>();
         vectors.map(|v| v.to_owned()).map_err(|e| Error::Runtime { action: "run the model", reason: e.to_string() })
     }
+}
 
-    /// Compares the vector of a known text with the reference's.
-    fn check(&mut self) -> Result<()> {
-        #[derive(serde::Deserialize)]
-        struct Known {
-            ids: Vec<i32>,
-            embedding: Vec<f32>,
+impl Session for RuntimeSession {
+    fn run(&mut self, texts: &[&[i32]]) -> Result<Array2<f32>> {
+        let ids = stack(texts);
+        self.largest = self.largest.max(ids.len());
+        self.run_with(ids.view(), &RunOptions::new().map_err(failed("run the model"))?)
+    }
+
+    fn give_back(&mut self) -> Result<bool> {
+        if self.largest <= KEPT_TOKENS {
+            return Ok(false);
         }
-        let known: Known = serde_json::from_str(KNOWN)
-            .map_err(|e| Error::Malformed { path: "known.json".into(), reason: e.to_string() })?;
-        let shape = (1, known.ids.len());
-        let ids = ArrayView2::from_shape(shape, &known.ids)
-            .map_err(|e| Error::Malformed { path: "known.json".into(), reason: e.to_string() })?;
-        compare(&self.run(ids)?, known.embedding.iter())
+        let failed = failed("run the model");
+        let mut options = RunOptions::new().map_err(&failed)?;
+        options.set("memory.enable_memory_arena_shrinkage", "cpu:0").map_err(&failed)?;
+        // The runtime does so at the end of a run, so there must be one: a millisecond.
+        self.run_with(Array2::ones((1, 1)).view(), &options)?;
+        self.largest = 0;
+        Ok(true)
     }
 }
 
-/// Fails unless a vector is the one that is expected, and of numbers.
-fn compare<'e>(found: &Array2<f32>, expected: impl ExactSizeIterator<Item = &'e f32>) -> Result<()> {
-    let is_as_long = found.len() == expected.len();
-    let off = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    if is_as_long && off <= TOLERANCE && found.iter().all(|x| x.is_finite()) {
-        return Ok(());
+/// The token ids of texts of one length, a row for each text.
+fn stack(texts: &[&[i32]]) -> Array2<i32> {
+    let mut stacked = Array2::zeros((texts.len(), texts.first().map_or(0, |ids| ids.len())));
+    for (mut row, ids) in stacked.rows_mut().into_iter().zip(texts) {
+        row.iter_mut().zip(*ids).for_each(|(to, id)| *to = *id);
     }
-    Err(Error::WrongVector { deviation: off })
+    stacked
 }
 
 /// What all sessions share: no thread but the caller's.
@@ -386,7 +290,7 @@ fn assemble(model: &Model, interrupt: Interrupt) -> Result<(Graph, bool)> {
         })
         .map_err(&failed)?;
     let mut is_aligned = true;
-    let mut add = |(name, values): Initializer| -> Result<()> {
+    let add = |(name, values): Weight| -> Result<()> {
         interrupt.check()?;
         let bytes = values.len() * size_of::<f32>();
         is_aligned &= bytes < MAPPED_BYTES || bytes.is_multiple_of(ALIGNMENT);
@@ -395,15 +299,7 @@ fn assemble(model: &Model, interrupt: Interrupt) -> Result<(Graph, bool)> {
         tensor.extract_array_mut().assign(&values);
         graph.add_initializer(name, tensor, false).map_err(&failed)
     };
-    let mut files = model.weights();
-    if let Some(file) = files.next() {
-        let (path, bytes) = file?;
-        graph::initializers(model.config(), &path, &bytes)?.try_for_each(|weight| add(weight?))?;
-    }
-    for (number, (layer, file)) in model.config().dense().zip(files).enumerate() {
-        let (path, bytes) = file?;
-        graph::dense_initializers(number, layer, &path, &bytes)?.into_iter().try_for_each(&mut add)?;
-    }
+    weights::read(model, add)?;
     for node in graph::nodes(model.config()) {
         graph.add_node(translate(&node).map_err(&failed)?).map_err(&failed)?;
     }
@@ -419,4 +315,15 @@ fn translate(node: &Node) -> ort::Result<OrtNode> {
     });
     let attributes = attributes.collect::<ort::Result<Vec<_>>>()?;
     OrtNode::new(node.operator, node.domain, &node.outputs[0], &node.inputs, &node.outputs, attributes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_text_is_a_row() {
+        let ids = stack(&[&[101, 7, 102], &[101, 8, 102]]);
+        assert_eq!(ids, ndarray::array![[101, 7, 102], [101, 8, 102]]);
+    }
 }

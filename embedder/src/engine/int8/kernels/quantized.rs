@@ -1,0 +1,87 @@
+//! Activations in eight bits.
+
+use super::buffer::Buffer;
+use super::compiled;
+use super::instructions::Instructions;
+use super::simd::{LANES, Simd, lanes};
+use super::{math, stride};
+use crate::error::Result;
+
+/// Rows of numbers from 0 to 255, each row with its scale and its zero point: x = (q - zero) * scale.
+pub struct Quantized {
+    /// A byte for a number, or two: as many as the instructions that the rows were filled with multiply.
+    pub(super) values: Buffer<u8>,
+    pub(super) scales: Buffer<f32>,
+    pub(super) zeros: Buffer<i32>,
+    pub(super) rows: usize,
+    pub(super) inputs: usize,
+    /// Bytes from one row to the next.
+    pub(super) stride: usize,
+    pub(super) bytes: usize,
+}
+
+impl Quantized {
+    /// Room for so many rows of so many inputs, or of fewer.
+    pub fn new(rows: usize, inputs: usize) -> Result<Self> {
+        let values = Buffer::zeroed(rows.saturating_mul(row_bytes(inputs, 2)))?;
+        let (scales, zeros) = (Buffer::zeroed(rows)?, Buffer::zeroed(rows)?);
+        Ok(Self { values, scales, zeros, rows: 0, inputs: 0, stride: 0, bytes: 1 })
+    }
+
+    /// Takes rows of `stride(inputs)` floats, column by column times `factors`.
+    pub fn fill(&mut self, instructions: Instructions, x: &[f32], rows: usize, inputs: usize, factors: &[f32]) {
+        fill(instructions, self, x, rows, inputs, factors);
+    }
+}
+
+/// Bytes of a row: room for whole loads, and a cache line more, as in [`stride`].
+fn row_bytes(inputs: usize, bytes: usize) -> usize {
+    (inputs * bytes).next_multiple_of(64) + 64
+}
+
+compiled! {
+    pub fn fill(to: &mut Quantized, x: &[f32], rows: usize, inputs: usize, factors: &[f32]) = fill_with
+}
+
+#[inline(always)]
+fn fill_with<S: Simd>(simd: S, to: &mut Quantized, x: &[f32], rows: usize, inputs: usize, factors: &[f32]) {
+    let (from_stride, to_stride) = (stride(inputs), row_bytes(inputs, S::BYTES));
+    assert!(x.len() >= rows * from_stride && factors.len() >= inputs);
+    assert!(to.values.len() >= rows * to_stride && to.scales.len() >= rows);
+    (to.rows, to.inputs, to.stride, to.bytes) = (rows, inputs, to_stride, S::BYTES);
+    for row in 0..rows {
+        let values = &mut to.values[row * to_stride..][..to_stride];
+        (to.scales[row], to.zeros[row]) =
+            quantize(simd, &x[row * from_stride..][..from_stride], &factors[..inputs], values);
+    }
+}
+
+/// Quantizes a row, zero being one of the 256 numbers, and gives its scale and zero point.
+#[inline(always)]
+fn quantize<S: Simd>(simd: S, x: &[f32], factors: &[f32], to: &mut [u8]) -> (f32, i32) {
+    let (factors, rest) = factors.as_chunks::<LANES>();
+    let mut last = [0.0; LANES];
+    last[..rest.len()].copy_from_slice(rest);
+    let (x, last_x) = (x.as_chunks::<LANES>().0, lanes(&x[LANES * factors.len()..]));
+
+    let (mut low, mut high) = (simd.splat(0.0), simd.splat(0.0));
+    for (x, factors) in x.iter().zip(factors).chain([(last_x, &last)]) {
+        let x = simd.mul(simd.load(x), simd.load(factors));
+        (low, high) = (simd.min(x, low), simd.max(x, high));
+    }
+    let low = -simd.largest(simd.sub(simd.splat(0.0), low));
+    let high = simd.largest(high);
+    // Divided first, as their difference may be too large for a float.
+    let scale = math::larger(high / 255.0 - low / 255.0, f32::MIN_POSITIVE);
+    let inverse = 1.0 / scale;
+    let zero = math::smaller(math::larger(-low * inverse, 0.0), 255.0).round_ties_even();
+
+    let (inverse, zeros) = (simd.splat(inverse), simd.splat(zero));
+    let to = to.chunks_exact_mut(LANES * S::BYTES);
+    for ((x, factors), to) in x.iter().zip(factors).chain([(last_x, &last)]).zip(to) {
+        let x = simd.mul(simd.load(x), simd.load(factors));
+        let x = simd.min(simd.max(simd.fma(x, inverse, zeros), simd.splat(0.0)), simd.splat(255.0));
+        simd.store_quantized(simd.round(x), to);
+    }
+    (scale, zero as i32)
+}

@@ -1,0 +1,353 @@
+//! Sixteen floats at once: what the kernels are written in, for processors of every kind.
+
+use super::{PANEL, math};
+
+/// Floats at once.
+pub const LANES: usize = 16;
+
+/// Sixteens of the outputs of a panel.
+pub const HALVES: usize = PANEL / LANES;
+
+/// A value of this type is the proof that the processor has the instructions, so that they can be used safely.
+///
+/// Every operation gives the same bits with all implementations, except for which of the NaNs it gives.
+pub trait Simd: Copy {
+    /// Sixteen floats.
+    type Floats: Copy;
+    /// Sixteen whole numbers.
+    type Ints: Copy;
+
+    /// Most rows of a tile: as many as there are registers for.
+    const ROWS: usize;
+    /// Bytes of a quantized value.
+    const BYTES: usize;
+
+    fn splat(self, x: f32) -> Self::Floats;
+    fn load(self, x: &[f32; LANES]) -> Self::Floats;
+    fn store(self, x: Self::Floats, to: &mut [f32; LANES]);
+    fn add(self, x: Self::Floats, y: Self::Floats) -> Self::Floats;
+    fn sub(self, x: Self::Floats, y: Self::Floats) -> Self::Floats;
+    fn mul(self, x: Self::Floats, y: Self::Floats) -> Self::Floats;
+    fn div(self, x: Self::Floats, y: Self::Floats) -> Self::Floats;
+    /// x * y + z, rounded once.
+    fn fma(self, x: Self::Floats, y: Self::Floats, z: Self::Floats) -> Self::Floats;
+    /// `x` where it is smaller, else `y`, also where either is not a number.
+    fn min(self, x: Self::Floats, y: Self::Floats) -> Self::Floats;
+    /// `x` where it is larger, else `y`, also where either is not a number.
+    fn max(self, x: Self::Floats, y: Self::Floats) -> Self::Floats;
+    /// The first `count` lanes, and `rest` in the others.
+    fn first(self, x: Self::Floats, count: usize, rest: f32) -> Self::Floats;
+    /// The sum of the lanes: each is added to the one eight before it, then those to the ones four before, and so on.
+    fn sum(self, x: Self::Floats) -> f32;
+    /// The largest lane.
+    fn largest(self, x: Self::Floats) -> f32;
+    /// To the nearest whole number, of two to the even one.
+    fn round(self, x: Self::Floats) -> Self::Floats;
+    /// 2 to the power of whole numbers from -126 to 127.
+    fn power_of_two(self, x: Self::Floats) -> Self::Floats;
+    /// Stores whole numbers from 0 to 255 in [`Self::BYTES`] bytes each.
+    fn store_quantized(self, x: Self::Floats, to: &mut [u8]);
+    /// sums - zero * columns, as floats.
+    fn correct(self, sums: Self::Ints, columns: &[i32; LANES], zero: i32) -> Self::Floats;
+
+    /// The sums of the products of quantized rows, `stride` bytes apart, with a panel.
+    fn int8_sums<const ROWS: usize>(
+        self,
+        x: &[u8],
+        stride: usize,
+        panel: &[[i8; 4 * PANEL]],
+    ) -> [[Self::Ints; HALVES]; ROWS];
+
+    /// [`float_tile`] of at most [`Self::ROWS`] rows.
+    fn float_tile(
+        self,
+        rows: usize,
+        x: &[f32],
+        stride: usize,
+        panel: FloatPanel<'_>,
+        out: &mut [f32],
+        out_stride: usize,
+    );
+    /// [`int8_tile`] of at most [`Self::ROWS`] rows.
+    fn int8_tile(self, rows: usize, x: Int8Rows<'_>, panel: Int8Panel<'_>, out: &mut [f32], out_stride: usize);
+}
+
+/// The first sixteen floats.
+#[inline(always)]
+pub fn lanes(x: &[f32]) -> &[f32; LANES] {
+    let (chunks, _) = x.as_chunks();
+    &chunks[0]
+}
+
+/// The sixteens of the panel of columns that begins at `column`.
+#[inline(always)]
+pub fn halves<T>(x: &[T], column: usize) -> &[[T; LANES]] {
+    x[column..column + PANEL].as_chunks().0
+}
+
+/// The same to write to.
+#[inline(always)]
+pub fn halves_mut<T>(x: &mut [T], column: usize) -> &mut [[T; LANES]] {
+    x[column..column + PANEL].as_chunks_mut().0
+}
+
+/// Weights for 32 outputs.
+#[derive(Clone, Copy)]
+pub struct FloatPanel<'w> {
+    pub values: &'w [[f32; PANEL]],
+    pub bias: &'w [[f32; LANES]],
+}
+
+/// Weights in eight bits for 32 outputs, four inputs of each output side by side.
+#[derive(Clone, Copy)]
+pub struct Int8Panel<'w> {
+    pub values: &'w [[i8; 4 * PANEL]],
+    pub sums: &'w [[i32; LANES]],
+    pub scales: &'w [[f32; LANES]],
+    pub bias: &'w [[f32; LANES]],
+}
+
+/// Quantized rows, `stride` bytes apart.
+#[derive(Clone, Copy)]
+pub struct Int8Rows<'a> {
+    pub values: &'a [u8],
+    pub stride: usize,
+    pub scales: &'a [f32],
+    pub zeros: &'a [i32],
+}
+
+/// The products of `ROWS` rows with a panel, `AT_ONCE` halves of it at a time: as many as there are registers for.
+#[inline(always)]
+#[allow(unsafe_code)]
+pub fn float_tile<S: Simd, const ROWS: usize, const AT_ONCE: usize>(
+    simd: S,
+    x: &[f32],
+    stride: usize,
+    panel: FloatPanel<'_>,
+    out: &mut [f32],
+    out_stride: usize,
+) {
+    assert!(x.len() >= (ROWS - 1) * stride + panel.values.len());
+    for first in (0..HALVES).step_by(AT_ONCE) {
+        let mut sums = [[simd.splat(0.0); AT_ONCE]; ROWS];
+        for (input, weights) in panel.values.iter().enumerate() {
+            let mut halves = [simd.splat(0.0); AT_ONCE];
+            for half in 0..AT_ONCE {
+                halves[half] = simd.load(&weights.as_chunks().0[first + half]);
+            }
+            for row in 0..ROWS {
+                // SAFETY: at most the last input of the last row, which was checked to be there.
+                let x = simd.splat(unsafe { *x.get_unchecked(row * stride + input) });
+                for half in 0..AT_ONCE {
+                    sums[row][half] = simd.fma(x, halves[half], sums[row][half]);
+                }
+            }
+        }
+        for row in 0..ROWS {
+            let out = halves_mut(out, row * out_stride);
+            for half in 0..AT_ONCE {
+                let x = simd.add(sums[row][half], simd.load(&panel.bias[first + half]));
+                simd.store(x, &mut out[first + half]);
+            }
+        }
+    }
+}
+
+/// The products of `ROWS` quantized rows with a panel, as floats.
+#[inline(always)]
+pub fn int8_tile<S: Simd, const ROWS: usize>(
+    simd: S,
+    x: Int8Rows<'_>,
+    panel: Int8Panel<'_>,
+    out: &mut [f32],
+    out_stride: usize,
+) {
+    let sums = simd.int8_sums::<ROWS>(x.values, x.stride, panel.values);
+    for row in 0..ROWS {
+        let (zero, scale) = (x.zeros[row], simd.splat(x.scales[row]));
+        let out = halves_mut(out, row * out_stride);
+        for half in 0..HALVES {
+            let x = simd.mul(simd.correct(sums[row][half], &panel.sums[half], zero), scale);
+            let x = simd.fma(x, simd.load(&panel.scales[half]), simd.load(&panel.bias[half]));
+            simd.store(x, &mut out[half]);
+        }
+    }
+}
+
+/// Calls what is compiled for a number of rows.
+macro_rules! for_rows {
+    ($rows:expr, [$($count:literal)+], $ROWS:ident => $call:expr) => {
+        match $rows {
+            $($count => {
+                const $ROWS: usize = $count;
+                $call
+            })+
+            rows => unreachable!("a tile of {rows} rows"),
+        }
+    };
+}
+pub(super) use for_rows;
+
+/// The instructions that every processor has; the compiler finds those for several floats at once.
+#[derive(Clone, Copy)]
+pub struct Portable;
+
+/// One operation after the other on each lane.
+macro_rules! lanewise {
+    (|$($x:ident),+| $result:expr) => {{
+        let mut result = [Default::default(); LANES];
+        for lane in 0..LANES {
+            $(let $x = $x[lane];)+
+            result[lane] = $result;
+        }
+        result
+    }};
+}
+
+/// One value of all lanes, each joined with the one half as many before it.
+#[inline(always)]
+fn tree(mut lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] = join(lanes[lane], lanes[lane + half]);
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+impl Simd for Portable {
+    type Floats = [f32; LANES];
+    type Ints = [i32; LANES];
+
+    const ROWS: usize = 4;
+    const BYTES: usize = 1;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::Floats {
+        [x; LANES]
+    }
+
+    #[inline(always)]
+    fn load(self, x: &[f32; LANES]) -> Self::Floats {
+        *x
+    }
+
+    #[inline(always)]
+    fn store(self, x: Self::Floats, to: &mut [f32; LANES]) {
+        *to = x;
+    }
+
+    #[inline(always)]
+    fn add(self, x: Self::Floats, y: Self::Floats) -> Self::Floats {
+        lanewise!(|x, y| x + y)
+    }
+
+    #[inline(always)]
+    fn sub(self, x: Self::Floats, y: Self::Floats) -> Self::Floats {
+        lanewise!(|x, y| x - y)
+    }
+
+    #[inline(always)]
+    fn mul(self, x: Self::Floats, y: Self::Floats) -> Self::Floats {
+        lanewise!(|x, y| x * y)
+    }
+
+    #[inline(always)]
+    fn div(self, x: Self::Floats, y: Self::Floats) -> Self::Floats {
+        lanewise!(|x, y| x / y)
+    }
+
+    #[inline(always)]
+    fn fma(self, x: Self::Floats, y: Self::Floats, z: Self::Floats) -> Self::Floats {
+        lanewise!(|x, y, z| f32::mul_add(x, y, z))
+    }
+
+    #[inline(always)]
+    fn min(self, x: Self::Floats, y: Self::Floats) -> Self::Floats {
+        lanewise!(|x, y| math::smaller(x, y))
+    }
+
+    #[inline(always)]
+    fn max(self, x: Self::Floats, y: Self::Floats) -> Self::Floats {
+        lanewise!(|x, y| math::larger(x, y))
+    }
+
+    #[inline(always)]
+    fn first(self, mut x: Self::Floats, count: usize, rest: f32) -> Self::Floats {
+        x[count..].fill(rest);
+        x
+    }
+
+    #[inline(always)]
+    fn sum(self, x: Self::Floats) -> f32 {
+        tree(x, |x, y| x + y)
+    }
+
+    #[inline(always)]
+    fn largest(self, x: Self::Floats) -> f32 {
+        tree(x, math::larger)
+    }
+
+    #[inline(always)]
+    fn round(self, x: Self::Floats) -> Self::Floats {
+        lanewise!(|x| x.round_ties_even())
+    }
+
+    #[inline(always)]
+    fn power_of_two(self, x: Self::Floats) -> Self::Floats {
+        lanewise!(|x| f32::from_bits(((x as i32).wrapping_add(127) as u32) << 23))
+    }
+
+    #[inline(always)]
+    fn store_quantized(self, x: Self::Floats, to: &mut [u8]) {
+        let to = &mut to[..LANES];
+        for lane in 0..LANES {
+            to[lane] = x[lane] as u8;
+        }
+    }
+
+    #[inline(always)]
+    fn correct(self, sums: Self::Ints, columns: &[i32; LANES], zero: i32) -> Self::Floats {
+        lanewise!(|sums, columns| sums.wrapping_sub(columns.wrapping_mul(zero)) as f32)
+    }
+
+    #[inline(always)]
+    fn int8_sums<const ROWS: usize>(
+        self,
+        x: &[u8],
+        stride: usize,
+        panel: &[[i8; 4 * PANEL]],
+    ) -> [[Self::Ints; HALVES]; ROWS] {
+        let mut sums = [[[0_i32; LANES]; HALVES]; ROWS];
+        for (row, sums) in sums.iter_mut().enumerate() {
+            let (inputs, _) = x[row * stride..].as_chunks::<4>();
+            for (inputs, weights) in inputs.iter().zip(panel) {
+                let inputs = inputs.map(i32::from);
+                for (sum, weights) in sums.as_flattened_mut().iter_mut().zip(weights.as_chunks::<4>().0) {
+                    for input in 0..4 {
+                        *sum = sum.wrapping_add(inputs[input] * i32::from(weights[input]));
+                    }
+                }
+            }
+        }
+        sums
+    }
+
+    fn float_tile(
+        self,
+        rows: usize,
+        x: &[f32],
+        stride: usize,
+        panel: FloatPanel<'_>,
+        out: &mut [f32],
+        out_stride: usize,
+    ) {
+        for_rows!(rows, [1 2 3 4], ROWS => float_tile::<_, ROWS, 1>(self, x, stride, panel, out, out_stride));
+    }
+
+    fn int8_tile(self, rows: usize, x: Int8Rows<'_>, panel: Int8Panel<'_>, out: &mut [f32], out_stride: usize) {
+        for_rows!(rows, [1 2 3 4], ROWS => int8_tile::<_, ROWS>(self, x, panel, out, out_stride));
+    }
+}

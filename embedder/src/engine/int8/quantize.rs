@@ -1,0 +1,145 @@
+//! A model's weights to 8 bits.
+//!
+//! Balanced first: what a weight matrix and its activations have of large and small inputs is spread over both (SmoothQuant,
+//! arXiv 2211.10438). Then each output's weights get the scale with the least squared error.
+
+use ndarray::ArrayView1;
+
+use super::calibrate::{FloatWeights, Matrix, TEXTS};
+use super::encoder::{self, Scratch};
+use super::kernels::{Buffer, Instructions, pack_int8};
+use super::parts::{Bytes, Int8Weights, LinearPlaces, Parts};
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
+use crate::model::Model;
+use crate::tokenizer::Tokenizer;
+
+/// Least cosine of a text's vector to the exact one.
+const LEAST_COSINE: f32 = 0.98;
+
+/// The compiled model, made with these instructions: which they are is of no effect on it.
+///
+/// # Errors
+/// What is wrong with the model's files; an interrupt; a model whose vectors are too far from the exact ones.
+pub fn quantize(
+    instructions: Instructions,
+    model: &Model,
+    tokenizer: &Tokenizer,
+    interrupt: Interrupt,
+) -> Result<Buffer<u8>> {
+    let config = model.config();
+    let ids = TEXTS.lines().map(|text| Ok(tokenizer.encode(text)?.ids)).collect::<Result<Vec<_>>>()?;
+    let mut weights = FloatWeights::read(model, interrupt)?;
+    let exact = weights.calibrate(instructions, config, &ids, interrupt)?;
+    let file = write(&weights, &Parts::of(config), interrupt)?;
+    drop(weights);
+    let mut weights = Int8Weights::new(Parts::of(config), Bytes::Owned(file));
+    let mut scratch = Scratch::default();
+    for (ids, exact) in ids.iter().zip(&exact) {
+        interrupt.check()?;
+        let found = encoder::run(instructions, config, &mut weights, &mut scratch, &[ids])?;
+        let cosine = cosine(found.row(0), exact.into());
+        if !(cosine >= LEAST_COSINE) {
+            return Err(Error::Imprecise { cosine });
+        }
+    }
+    match weights.into_bytes() {
+        Bytes::Owned(file) => Ok(file),
+        Bytes::Mapped(_) => Err(Error::OutOfMemory { bytes: None }),
+    }
+}
+
+fn cosine(a: ArrayView1<f32>, b: ArrayView1<f32>) -> f32 {
+    a.dot(&b) / (a.dot(&a) * b.dot(&b)).sqrt()
+}
+
+fn write(weights: &FloatWeights, parts: &Parts, interrupt: Interrupt) -> Result<Buffer<u8>> {
+    let mut file = Buffer::zeroed(parts.bytes)?;
+    parts.word.put(&mut file, &weights.word);
+    parts.position.put(&mut file, &weights.position);
+    for (place, values) in parts.norm.iter().zip(&weights.norm) {
+        place.put(&mut file, values);
+    }
+    for (places, layer) in parts.layers.iter().zip(&weights.layers) {
+        for (places, matrix) in places.linear.iter().zip(&layer.linear) {
+            interrupt.check()?;
+            put(&mut file, places, matrix);
+        }
+        for (place, values) in places.norms.iter().flatten().zip(layer.norms.iter().flatten()) {
+            place.put(&mut file, values);
+        }
+    }
+    for (places, matrix) in parts.dense.iter().zip(&weights.dense) {
+        let [values, bias] = &matrix.packed;
+        places.values.put(&mut file, values);
+        places.bias.put(&mut file, bias);
+    }
+    Ok(file)
+}
+
+/// Quantises a matrix.
+fn put(file: &mut [u8], places: &LinearPlaces, matrix: &Matrix) {
+    let factors = balance(matrix);
+    let mut values = Vec::with_capacity(matrix.values.len());
+    let mut scales = Vec::with_capacity(matrix.outputs);
+    for row in matrix.values.chunks_exact(matrix.inputs) {
+        let row: Vec<f32> = row.iter().zip(&factors).map(|(x, factor)| x / factor).collect();
+        let scale = best_scale(&row);
+        values.extend(row.iter().map(|x| quantized(*x, scale) as i8));
+        scales.push(scale);
+    }
+    let (packed, sums) = pack_int8(matrix.outputs, matrix.inputs, &values);
+    places.factors.put(file, &factors);
+    places.values.put(file, &packed);
+    places.sums.put(file, &sums);
+    places.scales.put(file, &scales);
+    places.bias.put(file, &matrix.bias);
+}
+
+/// What each input is multiplied by, and its weights are divided by: then the largest of both are equal.
+fn balance(matrix: &Matrix) -> Vec<f32> {
+    let mut largest = vec![0.0f32; matrix.inputs];
+    for row in matrix.values.chunks_exact(matrix.inputs) {
+        largest.iter_mut().zip(row).for_each(|(largest, x)| *largest = largest.max(x.abs()));
+    }
+    let factor = |(weight, activation): (&f32, &f32)| {
+        let factor = (weight / activation).sqrt();
+        // An input that is always zero has no balance.
+        if factor.is_normal() { factor } else { 1.0 }
+    };
+    largest.iter().zip(&matrix.largest).map(factor).collect()
+}
+
+/// The largest value of a weight in 8 bits: with -128, sums could not be negated.
+const LARGEST: f32 = 127.0;
+
+fn quantized(x: f32, scale: f32) -> f32 {
+    (x / scale).round_ties_even().clamp(-LARGEST, LARGEST)
+}
+
+/// The scale with the least squared error. With a small one more weights are exact, and the largest are cut.
+fn best_scale(row: &[f32]) -> f32 {
+    let largest = row.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
+    if largest == 0.0 {
+        return 1.0;
+    }
+    let error = |scale: f32| row.iter().map(|x| f64::from(quantized(*x, scale) * scale - x).powi(2)).sum::<f64>();
+    let scales = (0..=20).map(|step| largest / LARGEST * (0.7 + 0.015 * step as f32));
+    let best = scales.map(|scale| (error(scale), scale)).min_by(|(a, _), (b, _)| a.total_cmp(b));
+    best.map_or(1.0, |(_, scale)| scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_scale_is_that_of_the_largest_weight_unless_it_is_alone() {
+        let even: Vec<f32> = (-127..=127).map(|x| x as f32).collect();
+        assert!((best_scale(&even) - 1.0).abs() < 1e-3);
+        let mut alone = vec![0.3f32; 1000];
+        alone[0] = 1.0;
+        assert!(best_scale(&alone) < 1.0 / LARGEST);
+        assert_eq!(best_scale(&[0.0; 3]), 1.0);
+    }
+}
