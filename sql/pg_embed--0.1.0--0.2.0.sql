@@ -276,7 +276,7 @@ CREATE VIEW @extschema@.embed_models AS
 			'f30672685ec90a3dcb55a1dc6f8e2770aef8c35379a15dc32dba46681d570100', 'bert', 384, 256, 'mean', 'exact', '{}', NULL
 		UNION ALL
 		SELECT 'all-MiniLM-L6-v2-int8', 'all-MiniLM-L6-v2',
-			'44dcb935220bbeb8f072ccafc2491303908f7c84f132a479d8f262d03afc6bfa', 'bert', 384, 256, 'mean', 'int8', '{}', NULL) AS m;
+			'b852df4456a137d736f9d25310cfb85e0e8bae51339d61aa3bad2255bb0f5536', 'bert', 384, 256, 'mean', 'int8', '{}', NULL) AS m;
 
 COMMENT ON VIEW @extschema@.embed_models IS
 	'the models that can be named in embed_text() and wherever else a model is an argument';

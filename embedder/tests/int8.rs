@@ -12,7 +12,7 @@ use ndarray::{Array1, Array2};
 use sha2::{Digest, Sha256};
 
 /// SHA-256 of the compiled all-MiniLM-L6-v2, on every processor.
-const COMPILED: &str = "7f9bf101b72cfbbea31df4bb3e8b7988b1d3b7ae14e7fb4e3cf1de28d838dd2e";
+const COMPILED: &str = "d43233706695dbd270d055071bb394c398ef97bb83e20afd98a79708936c30a4";
 
 fn options() -> Options {
     common::options().with_precision(Precision::Int8)

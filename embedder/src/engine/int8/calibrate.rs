@@ -31,6 +31,7 @@ pub struct Layer {
 }
 
 /// A matrix with its bias.
+#[derive(Clone)]
 pub struct Matrix {
     pub inputs: usize,
     pub outputs: usize,
@@ -41,6 +42,10 @@ pub struct Matrix {
     pub packed: [Vec<f32>; 2],
     /// The greatest absolute value of each input so far.
     pub largest: Vec<f32>,
+    /// The sums of each input and of its squares so far, and of how many rows.
+    sums: Vec<f64>,
+    squares: Vec<f64>,
+    rows: usize,
 }
 
 impl Matrix {
@@ -50,7 +55,51 @@ impl Matrix {
         let mut padded = bias.clone();
         padded.resize(outputs.next_multiple_of(kernels::PANEL), 0.0);
         let packed = [kernels::pack_float(outputs, inputs, &values), padded];
-        Self { inputs, outputs, values, bias, packed, largest: vec![0.0; inputs] }
+        Self {
+            inputs,
+            outputs,
+            values,
+            bias,
+            packed,
+            largest: vec![0.0; inputs],
+            sums: vec![0.0; inputs],
+            squares: vec![0.0; inputs],
+            rows: 0,
+        }
+    }
+
+    /// The same with its outputs in this order.
+    pub fn with_outputs(&self, order: &[usize]) -> Self {
+        let values = order.iter().flat_map(|output| &self.values[output * self.inputs..][..self.inputs]);
+        Self {
+            values: values.copied().collect(),
+            bias: order.iter().map(|output| self.bias[*output]).collect(),
+            packed: Default::default(),
+            ..self.clone()
+        }
+    }
+
+    /// The same with its inputs in this order.
+    pub fn with_inputs(&self, order: &[usize]) -> Self {
+        let rows = self.values.chunks_exact(self.inputs);
+        Self {
+            values: rows.flat_map(|row| order.iter().map(|input| row[*input])).collect(),
+            largest: order.iter().map(|input| self.largest[*input]).collect(),
+            sums: order.iter().map(|input| self.sums[*input]).collect(),
+            squares: order.iter().map(|input| self.squares[*input]).collect(),
+            packed: Default::default(),
+            ..self.clone()
+        }
+    }
+
+    /// The mean of each input.
+    pub fn means(&self) -> impl Iterator<Item = f64> {
+        self.sums.iter().map(|sum| sum / self.rows as f64)
+    }
+
+    /// The mean square of each input.
+    pub fn mean_squares(&self) -> impl Iterator<Item = f64> {
+        self.squares.iter().map(|sum| sum / self.rows as f64)
     }
 
     fn as_matrix(&self) -> FloatMatrix<'_> {
@@ -177,7 +226,10 @@ impl Weights for FloatWeights {
         let matrix = &mut self.layers[layer].linear[linear as usize];
         for row in x.chunks(stride(matrix.inputs)).take(rows) {
             matrix.largest.iter_mut().zip(row).for_each(|(largest, x)| *largest = largest.max(x.abs()));
+            matrix.sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
+            matrix.squares.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x).powi(2));
         }
+        matrix.rows += rows;
         kernels::multiply(instructions, x, rows, matrix.as_matrix(), then, out);
         Ok(())
     }

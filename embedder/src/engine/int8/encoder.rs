@@ -31,6 +31,12 @@ impl Linear {
         }
     }
 
+    /// In how many parts the inputs are quantised in 8 bits. The activations behind GELU have by far the largest range: in
+    /// parts, sorted by their size, the large ones leave the small ones precise.
+    pub fn parts(self, config: &Config) -> usize {
+        if self == Self::Output && config.intermediate.is_multiple_of(64) { 4 } else { 1 }
+    }
+
     /// Width in, width out.
     pub fn shape(self, config: &Config) -> (usize, usize) {
         match self {

@@ -8,6 +8,9 @@
 //! operation on floats has one order: a product is accumulated over its inputs one by one with fused multiply-add, a sum
 //! over a row in 16 lanes that are added as a tree. Sums of integers are exact in any order.
 
+// A loop counts rows or lanes that several arrays have; a kernel takes a matrix with its shape.
+#![allow(clippy::needless_range_loop, clippy::too_many_arguments)]
+
 mod attention;
 mod buffer;
 mod float;
@@ -94,7 +97,7 @@ fn blocks(rows: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
 macro_rules! compiled {
     ($(#[$attribute:meta])* pub fn $name:ident($($argument:ident: $type:ty),* $(,)?) = $body:ident) => {
         $(#[$attribute])*
-        #[allow(unsafe_code, clippy::too_many_arguments)]
+        #[allow(unsafe_code)]
         pub fn $name(instructions: $crate::engine::int8::kernels::Instructions, $($argument: $type),*) {
             #[cfg(target_arch = "x86_64")]
             {

@@ -23,6 +23,13 @@ pub struct Place<T> {
     of: PhantomData<T>,
 }
 
+impl<T> Place<T> {
+    /// How many items stand there.
+    pub fn len(self) -> usize {
+        self.items
+    }
+}
+
 impl<T: FromBytes + Immutable> Place<T> {
     /// What stands there. Nothing in a file that is too short, which [`Parts::bytes`] rules out.
     pub fn of(self, file: &[u8]) -> &[T] {
@@ -56,15 +63,16 @@ impl Places {
         [(); 2].map(|()| self.next(width.next_multiple_of(PANEL)))
     }
 
-    fn linear(&mut self, inputs: usize, outputs: usize) -> LinearPlaces {
+    fn linear(&mut self, inputs: usize, outputs: usize, parts: usize) -> LinearPlaces {
         let padded = outputs.next_multiple_of(PANEL);
         LinearPlaces {
             inputs,
             outputs,
-            factors: self.next(inputs.next_multiple_of(PANEL)),
+            parts,
+            factors: self.next(inputs),
             values: self.next(inputs.next_multiple_of(4) * padded),
-            sums: self.next(padded),
-            scales: self.next(padded),
+            sums: self.next(parts * padded),
+            scales: self.next(parts * padded),
             bias: self.next(padded),
         }
     }
@@ -75,6 +83,8 @@ impl Places {
 pub struct LinearPlaces {
     pub inputs: usize,
     pub outputs: usize,
+    /// In how many parts the inputs are, each with scales of its own.
+    pub parts: usize,
     /// What the activations are multiplied by before they are quantised.
     pub factors: Place<f32>,
     pub values: Place<i8>,
@@ -125,7 +135,7 @@ impl Parts {
         let layer = |_| LayerPlaces {
             linear: Linear::ALL.map(|linear| {
                 let (inputs, outputs) = linear.shape(config);
-                places.linear(inputs, outputs)
+                places.linear(inputs, outputs, linear.parts(config))
             }),
             norms: Norm::ALL.map(|_| places.norm(config.hidden)),
         };
@@ -168,8 +178,15 @@ pub struct Int8Weights {
 /// Room for rows of one width.
 struct Room {
     inputs: usize,
+    parts: usize,
     rows: usize,
     quantized: Quantized,
+}
+
+impl Room {
+    fn is_for(&self, places: LinearPlaces) -> bool {
+        (self.inputs, self.parts) == (places.inputs, places.parts)
+    }
 }
 
 impl Int8Weights {
@@ -217,20 +234,20 @@ impl Weights for Int8Weights {
         let matrix = Int8Matrix {
             inputs: places.inputs,
             outputs: places.outputs,
+            parts: places.parts,
             values: places.values.of(&self.bytes),
             sums: places.sums.of(&self.bytes),
             scales: places.scales.of(&self.bytes),
             bias: places.bias.of(&self.bytes),
         };
-        let place = self.quantized.iter().position(|room| room.inputs == places.inputs);
-        if place.is_none_or(|place| self.quantized[place].rows < rows) {
-            place.map(|place| self.quantized.swap_remove(place));
-            let quantized = Quantized::new(rows, places.inputs)?;
-            self.quantized.push(Room { inputs: places.inputs, rows, quantized });
+        let LinearPlaces { inputs, parts, .. } = places;
+        if !self.quantized.iter().any(|room| room.is_for(places) && room.rows >= rows) {
+            let quantized = Quantized::new(rows, inputs, parts)?;
+            self.quantized.retain(|room| !room.is_for(places));
+            self.quantized.push(Room { inputs, parts, rows, quantized });
         }
-        let rooms = self.quantized.iter_mut().filter(|room| room.inputs == places.inputs);
-        for Room { quantized, .. } in rooms {
-            quantized.fill(instructions, x, rows, places.inputs, places.factors.of(&self.bytes));
+        for Room { quantized, .. } in self.quantized.iter_mut().filter(|room| room.is_for(places)) {
+            quantized.fill(instructions, x, rows, parts, places.factors.of(&self.bytes));
             kernels::multiply_int8(instructions, quantized, matrix, then, out);
         }
         Ok(())

@@ -6,7 +6,7 @@
 use ndarray::ArrayView1;
 
 use super::calibrate::{FloatWeights, Matrix, TEXTS};
-use super::encoder::{self, Scratch};
+use super::encoder::{self, Linear, Scratch};
 use super::kernels::{Buffer, Instructions, pack_int8};
 use super::parts::{Bytes, Int8Weights, LinearPlaces, Parts};
 use crate::error::{Error, Result};
@@ -61,9 +61,14 @@ fn write(weights: &FloatWeights, parts: &Parts, interrupt: Interrupt) -> Result<
         place.put(&mut file, values);
     }
     for (places, layer) in parts.layers.iter().zip(&weights.layers) {
-        for (places, matrix) in places.linear.iter().zip(&layer.linear) {
+        let order = order(&layer.linear[Linear::Output as usize]);
+        for ((linear, places), matrix) in Linear::ALL.into_iter().zip(&places.linear).zip(&layer.linear) {
             interrupt.check()?;
-            put(&mut file, places, matrix);
+            match linear {
+                Linear::Intermediate => put(&mut file, places, &matrix.with_outputs(&order)),
+                Linear::Output => put(&mut file, places, &matrix.with_inputs(&order)),
+                Linear::Qkv | Linear::Projection => put(&mut file, places, matrix),
+            }
         }
         for (place, values) in places.norms.iter().flatten().zip(layer.norms.iter().flatten()) {
             place.put(&mut file, values);
@@ -77,23 +82,43 @@ fn write(weights: &FloatWeights, parts: &Parts, interrupt: Interrupt) -> Result<
     Ok(file)
 }
 
+/// The inputs of a matrix by their size, the largest first.
+fn order(matrix: &Matrix) -> Vec<usize> {
+    let sizes: Vec<f32> =
+        matrix.largest.iter().zip(balance(matrix)).map(|(largest, factor)| largest * factor).collect();
+    let mut order: Vec<usize> = (0..matrix.inputs).collect();
+    order.sort_by(|a, b| sizes[*b].total_cmp(&sizes[*a]));
+    order
+}
+
 /// Quantises a matrix.
 fn put(file: &mut [u8], places: &LinearPlaces, matrix: &Matrix) {
-    let factors = balance(matrix);
+    let (factors, width) = (balance(matrix), matrix.inputs / places.parts);
+    let padded = places.scales.len() / places.parts;
+    let squares = matrix.mean_squares().zip(&factors).map(|(square, factor)| square * f64::from(*factor).powi(2));
+    let squares: Vec<f64> = squares.collect();
     let mut values = Vec::with_capacity(matrix.values.len());
-    let mut scales = Vec::with_capacity(matrix.outputs);
-    for row in matrix.values.chunks_exact(matrix.inputs) {
+    let mut scales = vec![0.0; places.scales.len()];
+    let mut bias = matrix.bias.clone();
+    for (output, (row, bias)) in matrix.values.chunks_exact(matrix.inputs).zip(&mut bias).enumerate() {
         let row: Vec<f32> = row.iter().zip(&factors).map(|(x, factor)| x / factor).collect();
-        let scale = best_scale(&row);
-        values.extend(row.iter().map(|x| quantized(*x, scale) as i8));
-        scales.push(scale);
+        let mut errors = Vec::with_capacity(row.len());
+        for (part, (row, squares)) in row.chunks_exact(width).zip(squares.chunks_exact(width)).enumerate() {
+            let scale = best_scale(row, squares);
+            values.extend(row.iter().map(|x| quantized(*x, scale) as i8));
+            errors.extend(row.iter().map(|x| quantized(*x, scale) * scale - x));
+            scales[part * padded + output] = scale;
+        }
+        // What rounding the weights adds on average is no noise, so it is taken off again.
+        let errors = errors.iter().zip(&factors).map(|(error, factor)| f64::from(error * factor));
+        *bias -= errors.zip(matrix.means()).map(|(error, mean)| error * mean).sum::<f64>() as f32;
     }
-    let (packed, sums) = pack_int8(matrix.outputs, matrix.inputs, &values);
+    let (packed, sums) = pack_int8(matrix.outputs, matrix.inputs, places.parts, &values);
     places.factors.put(file, &factors);
     places.values.put(file, &packed);
     places.sums.put(file, &sums);
     places.scales.put(file, &scales);
-    places.bias.put(file, &matrix.bias);
+    places.bias.put(file, &bias);
 }
 
 /// What each input is multiplied by, and its weights are divided by: then the largest of both are equal.
@@ -117,14 +142,18 @@ fn quantized(x: f32, scale: f32) -> f32 {
     (x / scale).round_ties_even().clamp(-LARGEST, LARGEST)
 }
 
-/// The scale with the least squared error. With a small one more weights are exact, and the largest are cut.
-fn best_scale(row: &[f32]) -> f32 {
+/// The scale with the least squared error of the products, given the mean squares of what the weights are multiplied with.
+/// With a small one more weights are precise, and the largest are cut.
+fn best_scale(row: &[f32], squares: &[f64]) -> f32 {
     let largest = row.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
     if largest == 0.0 {
         return 1.0;
     }
-    let error = |scale: f32| row.iter().map(|x| f64::from(quantized(*x, scale) * scale - x).powi(2)).sum::<f64>();
-    let scales = (0..=20).map(|step| largest / LARGEST * (0.7 + 0.015 * step as f32));
+    let error = |scale: f32| {
+        let error = |x: &f32| f64::from(quantized(*x, scale) * scale - x).powi(2);
+        row.iter().zip(squares).map(|(x, square)| error(x) * square).sum::<f64>()
+    };
+    let scales = (0..=20).map(|step| largest / LARGEST * (0.5 + 0.025 * step as f32));
     let best = scales.map(|scale| (error(scale), scale)).min_by(|(a, _), (b, _)| a.total_cmp(b));
     best.map_or(1.0, |(_, scale)| scale)
 }
@@ -134,12 +163,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_best_scale_is_that_of_the_largest_weight_unless_it_is_alone() {
+    fn the_best_scale_is_that_of_the_largest_weight_unless_that_is_hardly_used() {
         let even: Vec<f32> = (-127..=127).map(|x| x as f32).collect();
-        assert!((best_scale(&even) - 1.0).abs() < 1e-3);
-        let mut alone = vec![0.3f32; 1000];
-        alone[0] = 1.0;
-        assert!(best_scale(&alone) < 1.0 / LARGEST);
-        assert_eq!(best_scale(&[0.0; 3]), 1.0);
+        assert!((best_scale(&even, &[1.0; 255]) - 1.0).abs() < 1e-3);
+        let uneven: Vec<f32> = (0..255).map(|n| (n as f32).sin()).collect();
+        let used: Vec<f64> = uneven.iter().map(|x| if x.abs() < 0.6 { 1.0 } else { 0.0 }).collect();
+        assert!(best_scale(&uneven, &used) < 0.8 / LARGEST);
+        assert_eq!(best_scale(&[0.0; 3], &[1.0; 3]), 1.0);
     }
 }

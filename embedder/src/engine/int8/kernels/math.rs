@@ -33,7 +33,7 @@ pub fn exp<S: Simd>(simd: S, x: S::Floats) -> S::Floats {
     // ln 2 in two parts, the first of few bits: its product with a small whole number is exact.
     let r = simd.fma(n, simd.splat(-0.693_359_4), x);
     let r = simd.fma(n, simd.splat(2.121_944_4e-4), r);
-    let p = [1.987_569_1e-4, 1.398_199_95e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1];
+    let p = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
     let p = polynomial(simd, r, p);
     let e = simd.add(simd.fma(p, simd.mul(r, r), r), simd.splat(1.0));
     simd.mul(e, simd.power_of_two(n))
@@ -54,7 +54,7 @@ pub fn gelu<S: Simd>(simd: S, x: S::Floats) -> S::Floats {
         -2.954_6e-3,
         -1.609_603_3e-2,
     ];
-    let q = [-1.456_607_18e-5, -2.133_740_55e-4, -1.682_827e-3, -7.373_329_4e-3, -1.426_473_9e-2];
+    let q = [-1.456_607_18e-5, -2.133_740_5e-4, -1.682_827e-3, -7.373_329_4e-3, -1.426_473_9e-2];
     let (p, q) = (polynomial(simd, u, p), polynomial(simd, u, q));
     let erf = simd.div(simd.mul(t, p), q);
     let half = simd.mul(x, simd.splat(0.5));

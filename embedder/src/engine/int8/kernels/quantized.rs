@@ -7,12 +7,14 @@ use super::simd::{LANES, Simd, lanes};
 use super::{math, stride};
 use crate::error::Result;
 
-/// Rows of numbers from 0 to 255, each row with its scale and its zero point: x = (q - zero) * scale.
+/// Rows of numbers from 0 to 255, each part of a row with its scale and its zero point: x = (q - zero) * scale.
 pub struct Quantized {
     /// A byte for a number, or two: as many as the instructions that the rows were filled with multiply.
     pub(super) values: Buffer<u8>,
+    /// Those of the first part of each row, then those of the second.
     pub(super) scales: Buffer<f32>,
     pub(super) zeros: Buffer<i32>,
+    pub(super) parts: usize,
     pub(super) rows: usize,
     pub(super) inputs: usize,
     /// Bytes from one row to the next.
@@ -21,16 +23,16 @@ pub struct Quantized {
 }
 
 impl Quantized {
-    /// Room for so many rows of so many inputs, or of fewer.
-    pub fn new(rows: usize, inputs: usize) -> Result<Self> {
+    /// Room for so many rows of so many inputs in so many parts, or of fewer.
+    pub fn new(rows: usize, inputs: usize, parts: usize) -> Result<Self> {
         let values = Buffer::zeroed(rows.saturating_mul(row_bytes(inputs, 2)))?;
-        let (scales, zeros) = (Buffer::zeroed(rows)?, Buffer::zeroed(rows)?);
-        Ok(Self { values, scales, zeros, rows: 0, inputs: 0, stride: 0, bytes: 1 })
+        let (scales, zeros) = (Buffer::zeroed(rows * parts)?, Buffer::zeroed(rows * parts)?);
+        Ok(Self { values, scales, zeros, parts: 1, rows: 0, inputs: 0, stride: 0, bytes: 1 })
     }
 
-    /// Takes rows of `stride(inputs)` floats, column by column times `factors`.
-    pub fn fill(&mut self, instructions: Instructions, x: &[f32], rows: usize, inputs: usize, factors: &[f32]) {
-        fill(instructions, self, x, rows, inputs, factors);
+    /// Takes rows of `stride(factors.len())` floats in so many parts, column by column times `factors`.
+    pub fn fill(&mut self, instructions: Instructions, x: &[f32], rows: usize, parts: usize, factors: &[f32]) {
+        fill(instructions, self, x, rows, parts, factors);
     }
 }
 
@@ -40,19 +42,26 @@ fn row_bytes(inputs: usize, bytes: usize) -> usize {
 }
 
 compiled! {
-    pub fn fill(to: &mut Quantized, x: &[f32], rows: usize, inputs: usize, factors: &[f32]) = fill_with
+    pub fn fill(to: &mut Quantized, x: &[f32], rows: usize, parts: usize, factors: &[f32]) = fill_with
 }
 
 #[inline(always)]
-fn fill_with<S: Simd>(simd: S, to: &mut Quantized, x: &[f32], rows: usize, inputs: usize, factors: &[f32]) {
+fn fill_with<S: Simd>(simd: S, to: &mut Quantized, x: &[f32], rows: usize, parts: usize, factors: &[f32]) {
+    let inputs = factors.len();
     let (from_stride, to_stride) = (stride(inputs), row_bytes(inputs, S::BYTES));
-    assert!(x.len() >= rows * from_stride && factors.len() >= inputs);
-    assert!(to.values.len() >= rows * to_stride && to.scales.len() >= rows);
-    (to.rows, to.inputs, to.stride, to.bytes) = (rows, inputs, to_stride, S::BYTES);
+    assert!(parts == 1 || inputs.is_multiple_of(parts * LANES));
+    assert!(x.len() >= rows * from_stride);
+    assert!(to.values.len() >= rows * to_stride && to.scales.len() >= rows * parts);
+    (to.rows, to.inputs, to.parts, to.stride, to.bytes) = (rows, inputs, parts, to_stride, S::BYTES);
+    let width = inputs / parts;
     for row in 0..rows {
-        let values = &mut to.values[row * to_stride..][..to_stride];
-        (to.scales[row], to.zeros[row]) =
-            quantize(simd, &x[row * from_stride..][..from_stride], &factors[..inputs], values);
+        for part in 0..parts {
+            // One after the other: behind a part, some of what the next one overwrites is written.
+            let values = &mut to.values[row * to_stride..][part * width * S::BYTES..to_stride];
+            let x = &x[row * from_stride..][part * width..from_stride];
+            let at = part * rows + row;
+            (to.scales[at], to.zeros[at]) = quantize(simd, x, &factors[part * width..][..width], values);
+        }
     }
 }
 

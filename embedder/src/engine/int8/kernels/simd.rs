@@ -104,7 +104,8 @@ pub struct Int8Panel<'w> {
     pub values: &'w [[i8; 4 * PANEL]],
     pub sums: &'w [[i32; LANES]],
     pub scales: &'w [[f32; LANES]],
-    pub bias: &'w [[f32; LANES]],
+    /// What the products are added to: without it, what is there already.
+    pub bias: Option<&'w [[f32; LANES]]>,
 }
 
 /// Quantized rows, `stride` bytes apart.
@@ -168,7 +169,8 @@ pub fn int8_tile<S: Simd, const ROWS: usize>(
         let out = halves_mut(out, row * out_stride);
         for half in 0..HALVES {
             let x = simd.mul(simd.correct(sums[row][half], &panel.sums[half], zero), scale);
-            let x = simd.fma(x, simd.load(&panel.scales[half]), simd.load(&panel.bias[half]));
+            let start = panel.bias.map_or(&out[half], |bias| &bias[half]);
+            let x = simd.fma(x, simd.load(&panel.scales[half]), simd.load(start));
             simd.store(x, &mut out[half]);
         }
     }

@@ -221,9 +221,11 @@ fn extreme(random: &mut Random, rows: usize, width: usize) -> Vec<f32> {
 fn numbers(quantized: &Quantized, row: usize) -> Vec<f64> {
     let values = quantized.values[row * quantized.stride..].chunks_exact(quantized.bytes).take(quantized.inputs);
     values
-        .map(|value| {
+        .enumerate()
+        .map(|(input, value)| {
             assert!(value[1..].iter().all(|&byte| byte == 0));
-            (f64::from(value[0]) - f64::from(quantized.zeros[row])) * f64::from(quantized.scales[row])
+            let at = input / (quantized.inputs / quantized.parts) * quantized.rows + row;
+            (f64::from(value[0]) - f64::from(quantized.zeros[at])) * f64::from(quantized.scales[at])
         })
         .collect()
 }
@@ -237,8 +239,8 @@ fn quantizing_is_off_by_half_a_step() {
         let factors: Vec<f32> = (0..inputs).map(|_| [0.25, 0.5, 1.0][random.below(3)]).collect();
         let mut seen = Vec::new();
         for instructions in Instructions::here() {
-            let mut quantized = Quantized::new(rows, inputs).unwrap();
-            quantized.fill(instructions, &x, rows, inputs, &factors);
+            let mut quantized = Quantized::new(rows, inputs, 1).unwrap();
+            quantized.fill(instructions, &x, rows, 1, &factors[..inputs]);
             for row in 0..rows {
                 let scale = f64::from(quantized.scales[row]);
                 for ((found, &x), &factor) in
@@ -268,27 +270,36 @@ fn int8_products_are_right() {
         let bytes = bytes(&mut random, outputs * inputs);
         let (mut scales, mut bias) = (random.floats(outputs), random.floats(outputs));
         let factors = random.floats(inputs);
-        let (values, sums) = pack_int8(outputs, inputs, &bytes);
-        scales.resize(outputs.next_multiple_of(PANEL), 0.0);
-        bias.resize(outputs.next_multiple_of(PANEL), 0.0);
-        let w = Int8Matrix { inputs, outputs, values: &values, sums: &sums, scales: &scales, bias: &bias };
+        let parts = if inputs % 64 == 0 { 4 } else { 1 };
+        let (values, sums) = pack_int8(outputs, inputs, parts, &bytes);
+        let padded = outputs.next_multiple_of(PANEL);
+        scales.resize(padded, 0.0);
+        // Each part's scales are twice those of the part before it.
+        let scales: Vec<f32> = (0..parts).flat_map(|part| scales.iter().map(move |x| x * (1 << part) as f32)).collect();
+        bias.resize(padded, 0.0);
+        let w = Int8Matrix { inputs, outputs, parts, values: &values, sums: &sums, scales: &scales, bias: &bias };
         for then in [Then::Nothing, Then::Gelu, Then::Add(&residual)] {
             let mut expected = Vec::new();
             let mut magnitudes = Vec::new();
             let mut by = 0;
             let out = on_every_path(&vec![0.0; rows * stride(outputs)], |instructions, out| {
                 by += 1;
-                let mut quantized = Quantized::new(rows + 3, inputs + 5).unwrap();
-                quantized.fill(instructions, Misaligned::new(&x, by).rows(), rows, inputs, &factors);
+                let mut quantized = Quantized::new(rows + 3, inputs + 5, parts).unwrap();
+                quantized.fill(instructions, Misaligned::new(&x, by).rows(), rows, parts, &factors[..inputs]);
                 multiply_int8(instructions, &quantized, w, then, out);
                 (expected, magnitudes) = (Vec::new(), Vec::new());
                 for row in 0..rows {
                     let numbers = numbers(&quantized, row);
                     for output in 0..outputs {
                         let weights = &bytes[output * inputs..][..inputs];
-                        let sum: f64 = numbers.iter().zip(weights).map(|(x, &w)| x * f64::from(w)).sum();
-                        expected.push(sum * f64::from(scales[output]) + f64::from(bias[output]));
-                        magnitudes.push(expected[expected.len() - 1].abs());
+                        let scale = |input: usize| f64::from(scales[input / (inputs / parts) * padded + output]);
+                        let terms = numbers.iter().zip(weights).enumerate();
+                        let mut sums = vec![0.0; parts];
+                        for (input, (x, &w)) in terms {
+                            sums[input / (inputs / parts)] += x * f64::from(w) * scale(input);
+                        }
+                        expected.push(sums.iter().sum::<f64>() + f64::from(bias[output]));
+                        magnitudes.push(sums.iter().map(|sum| sum.abs()).sum::<f64>() + f64::from(bias[output]).abs());
                     }
                 }
                 then_in_f64(then, &mut expected, outputs);
@@ -311,14 +322,14 @@ fn rows_are_alike_alone_and_among_others() {
     let mut random = Random(4);
     let x = extreme(&mut random, rows, inputs);
     let factors = random.floats(inputs);
-    let (values, sums) = pack_int8(outputs, inputs, &bytes(&mut random, outputs * inputs));
+    let (values, sums) = pack_int8(outputs, inputs, 1, &bytes(&mut random, outputs * inputs));
     let (scales, bias) = (random.floats(96), random.floats(96));
-    let w = Int8Matrix { inputs, outputs, values: &values, sums: &sums, scales: &scales, bias: &bias };
+    let w = Int8Matrix { inputs, outputs, parts: 1, values: &values, sums: &sums, scales: &scales, bias: &bias };
     for instructions in Instructions::here() {
-        let mut quantized = Quantized::new(rows, inputs).unwrap();
+        let mut quantized = Quantized::new(rows, inputs, 1).unwrap();
         let mut product = |x: &[f32], rows: usize| {
             let mut out = vec![0.0; rows * stride(outputs)];
-            quantized.fill(instructions, x, rows, inputs, &factors);
+            quantized.fill(instructions, x, rows, 1, &factors[..inputs]);
             multiply_int8(instructions, &quantized, w, Then::Gelu, &mut out);
             out
         };
@@ -344,14 +355,22 @@ fn no_number_is_refused() {
     let bias = random.floats(64);
     let values = pack_float(width, width, &weights);
     let float = FloatMatrix { inputs: width, outputs: width, values: &values, bias: &bias };
-    let (values, sums) = pack_int8(width, width, &bytes(&mut random, width * width));
-    let int8 = Int8Matrix { inputs: width, outputs: width, values: &values, sums: &sums, scales: &bias, bias: &bias };
+    let (values, sums) = pack_int8(width, width, 1, &bytes(&mut random, width * width));
+    let int8 = Int8Matrix {
+        inputs: width,
+        outputs: width,
+        parts: 1,
+        values: &values,
+        sums: &sums,
+        scales: &bias,
+        bias: &bias,
+    };
     let zeros = vec![0.0; rows * stride(width)];
     for then in [Then::Nothing, Then::Gelu, Then::Add(&x)] {
         on_every_path(&zeros, |instructions, out| multiply(instructions, &x, rows, float, then, out));
         on_every_path(&zeros, |instructions, out| {
-            let mut quantized = Quantized::new(rows, width).unwrap();
-            quantized.fill(instructions, &x, rows, width, &weights);
+            let mut quantized = Quantized::new(rows, width, 1).unwrap();
+            quantized.fill(instructions, &x, rows, 1, &weights[..width]);
             multiply_int8(instructions, &quantized, int8, then, out);
         });
     }
