@@ -116,8 +116,11 @@ for model in "${models[@]}"; do
 done
 
 export_tsv searches 'SELECT * FROM measures'
+export_tsv questions 'SELECT * FROM by_question'
 export_tsv halves 'SELECT * FROM halves'
 export_tsv cosines 'SELECT * FROM cosines'
 export_tsv sts 'SELECT * FROM sts'
-sql -At -c "SELECT plan FROM runs WHERE method = 'both' ORDER BY run LIMIT 1" >"$report/plan.txt"
+# Without the numbers of the question's vector.
+sql -At -c "SELECT regexp_replace(plan, '\[[^]]*\]', '[...]') FROM runs WHERE method = 'both' ORDER BY run LIMIT 1" \
+	>"$report/plan.txt"
 python3 "$here/quality/report.py" "$report"

@@ -9,7 +9,8 @@ FROM (SELECT question, grade, row_number() OVER (PARTITION BY question ORDER BY 
 GROUP BY question;
 
 -- nDCG has the grades as gains.
-CREATE FUNCTION judge(run int) RETURNS TABLE (question text, ndcg_10 float8, recall_10 float8, recall_100 float8, precision_10 float8)
+CREATE FUNCTION judge(run int)
+	RETURNS TABLE (question text, ndcg_10 float8, recall_10 float8, recall_100 float8, precision_10 float8)
 	LANGUAGE sql STABLE AS $$
 SELECT i.question, coalesce(sum(r.grade / log(2.0, a.place + 1)) FILTER (WHERE a.place <= 10), 0) / i.dcg,
 	count(r.grade) FILTER (WHERE a.place <= 10)::float8 / i.relevant,
@@ -55,7 +56,7 @@ WHERE r.method LIKE 'vectors%'
 GROUP BY r.run;
 
 CREATE VIEW measures AS
-SELECT r.model, r.questions_model, r.method, r.setting, count(*) AS questions,
+SELECT r.model, r.questions_model, r.method, nullif(r.setting, '') AS setting, count(*) AS questions,
 	round(avg(j.ndcg_10)::numeric, 4) AS ndcg_10, f.value AS reference,
 	round(avg(j.recall_10)::numeric, 4) AS recall_10, round(avg(j.recall_100)::numeric, 4) AS recall_100,
 	round(avg(j.precision_10)::numeric, 4) AS precision_10,
@@ -67,6 +68,20 @@ LEFT JOIN reference AS f ON f.model = r.model AND f.model = r.questions_model AN
 	AND r.method = 'vectors, exact'
 GROUP BY r.run, a.exact_10, f.value
 ORDER BY r.run;
+
+-- What either search and both together find for each question: where words help, and where they do not.
+CREATE VIEW by_question AS
+SELECT r.model, q.id, max(q.body) AS question,
+	round(max(j.ndcg_10) FILTER (WHERE r.method = 'vectors, exact')::numeric, 4) AS vectors,
+	round(max(w.ndcg_10)::numeric, 4) AS words,
+	round(max(j.ndcg_10) FILTER (WHERE r.method = 'both, exact, with rarity')::numeric, 4) AS both
+FROM runs AS r
+CROSS JOIN LATERAL judge(r.run) AS j
+JOIN questions AS q ON q.id = j.question
+JOIN (SELECT j.* FROM runs AS r, judge(r.run) AS j WHERE r.method = 'words, with rarity') AS w ON w.question = q.id
+WHERE r.questions_model = r.model AND (r.method = 'vectors, exact' OR r.method = 'both, exact, with rarity' AND r.setting = '1')
+GROUP BY r.model, q.id
+ORDER BY 1, 2;
 
 -- A weight that was chosen on one half of the questions is judged on the other one. Which half one is in is left to a hash.
 CREATE VIEW by_half AS
@@ -94,7 +109,8 @@ ORDER BY 1, 2, 3;
 -- A model and its int8 form: how near their vectors are.
 CREATE VIEW cosines AS
 SELECT e.model, i.model AS other, e.kind, count(*) AS vectors,
-	round(avg(1 - (e.embedding <=> i.embedding))::numeric, 5) AS mean, round(min(1 - (e.embedding <=> i.embedding))::numeric, 5) AS least
+	round(avg(1 - (e.embedding <=> i.embedding))::numeric, 5) AS mean,
+	round(min(1 - (e.embedding <=> i.embedding))::numeric, 5) AS least
 FROM vectors AS e
 JOIN vectors AS i ON i.model = e.model || '-int8' AND (i.kind, i.id) = (e.kind, e.id)
 GROUP BY e.model, i.model, e.kind
@@ -105,8 +121,10 @@ CREATE VIEW sts AS
 SELECT file, model, count(*) AS pairs, round(corr(score_rank, cosine_rank)::numeric, 4) AS spearman, max(value) AS reference
 FROM (
 	SELECT file, model,
-		rank() OVER (PARTITION BY file, model ORDER BY score) + (count(*) OVER (PARTITION BY file, model, score) - 1) / 2.0 AS score_rank,
-		rank() OVER (PARTITION BY file, model ORDER BY cosine) + (count(*) OVER (PARTITION BY file, model, cosine) - 1) / 2.0 AS cosine_rank
+		rank() OVER (PARTITION BY file, model ORDER BY score)
+			+ (count(*) OVER (PARTITION BY file, model, score) - 1) / 2.0 AS score_rank,
+		rank() OVER (PARTITION BY file, model ORDER BY cosine)
+			+ (count(*) OVER (PARTITION BY file, model, cosine) - 1) / 2.0 AS cosine_rank
 	FROM (
 		SELECT p.file, p.score, a.model, 1 - (a.embedding <=> b.embedding) AS cosine
 		FROM sentence_pairs AS p
