@@ -4,7 +4,8 @@
 #   PG_CONFIG   which PostgreSQL (default: pg_config)
 #   COLLECTION  a directory with documents, questions and judgements (default: the catalogue example's)
 #   ROWS        how many products the catalogue has (default: 4000)
-#   MODELS      names of models, or directories (default: all-MiniLM-L6-v2, and its int8 form if the server has it)
+#   MODELS      names of models, or absolute directories that the server's user can read (default: all-MiniLM-L6-v2, and
+#               its int8 form if the server has it)
 #   STS         a file with pairs of sentences and scores, or a directory of such (default: none)
 #   REPORT      where to write (default: target/quality)
 set -euo pipefail
@@ -106,6 +107,7 @@ if [[ ${#wanted[@]} -eq 0 ]]; then
 fi
 models=()
 for model in "${wanted[@]}"; do
+	model=${model%/}
 	add_model "$model"
 	models+=("${model##*/}")
 	step "embed questions with ${models[-1]}" sql -v model="${models[-1]}" -f "$here/quality/questions.sql"
