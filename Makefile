@@ -6,6 +6,7 @@
 # make deb      Debian packages for that server, into dist/; make test-deb tries such
 # make image    a container image with PostgreSQL, pgvector and pg_embed, into dist/; make test-image tries it; as root
 # make dist     the sources as an archive for PGXN, into dist/
+# make quality  how good searches are, by vectors, by words and by both (docs/quality.md)
 # make test, make demo, make demo-report, make bench, make lint, make uninstall, make clean
 # make check-versions   the lints for the other versions of PostgreSQL, and whether the oldest Rust compiles it
 # make check-aarch64    compiles and lints for aarch64, and runs the embedder's tests in an emulator; on x86_64, as root
@@ -13,9 +14,12 @@
 
 PG_CONFIG ?= pg_config
 export PG_CONFIG ORT_LIB MODEL_DIR LEAVE_OUT CATALOG ROWS MODEL SERVE BENCH_TEXTS CHROMIUM SCREENSHOTS
+export COLLECTION MODELS STS
 export DEB_VERSION
 # Where demo-report writes.
 REPORT ?= report
+# Where quality writes.
+QUALITY ?= target/quality
 # The directory of a further model, for install-model, and another name for it there.
 MODEL ?=
 NAME ?=
@@ -48,7 +52,7 @@ MODELDEST = $(DESTDIR)$(SHAREDIR)/pg_embed/$(MINILM)
 put = cmp -s $(2) "$(3)" || install -D -m $(1) $(2) "$(3)"
 
 .PHONY: build catalog deps test-deps check-pg-config install install-model install-with-sudo uninstall deb test-deb image test-image dist \
-	test demo demo-report bench lint check-versions check-aarch64 matrix clean
+	test demo demo-report bench quality lint check-versions check-aarch64 matrix clean
 # `test` and `demo` rely on their prerequisites being made in order.
 .NOTPARALLEL:
 
@@ -137,6 +141,11 @@ bench: deps build install-with-sudo
 	PG_EMBED_BENCH_TEXTS="$(BENCH_TEXTS)" cargo bench -p embedder --bench embedder
 	PG_EMBED_BENCH_TEXTS="$(BENCH_TEXTS)" cargo bench -p embedder --bench bare
 	@scripts/as-server-user.sh tests/bench.sh
+
+# COLLECTION names a directory with documents, questions and judgements, STS a file of sentence pairs with scores, MODELS
+# which models are compared.
+quality: deps build catalog install-with-sudo
+	@REPORT="$(QUALITY)" scripts/as-server-user.sh tests/quality.sh
 
 lint: check-pg-config
 	cargo fmt --all --check

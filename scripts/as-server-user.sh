@@ -4,7 +4,7 @@
 # removes the copy afterwards.
 # PostgreSQL refuses to run as root, so root's call becomes one as user postgres; the copy is there
 # because that user may not be able to read the clone. Passes on PG_CONFIG, ROWS, CATALOG, MODEL, SERVE, BENCH_TEXTS,
-# LEAVE_OUT and UPGRADE_FROM; what SCRIPT puts into the directories SCREENSHOTS and REPORT is copied back.
+# COLLECTION, MODELS, STS, LEAVE_OUT and UPGRADE_FROM; what SCRIPT puts into the directories SCREENSHOTS and REPORT is copied back.
 set -euo pipefail
 
 [ $# -ge 1 ] || { echo "usage: $0 SCRIPT [ARGS]" >&2; exit 2; }
@@ -41,7 +41,7 @@ mkdir -p "$dir/deps/catalog"
 cp "$root"/*.md "$root/LICENSE" "$root/Makefile" "$dir/"
 folders=(docs scripts tests deps/clients)
 # Some 770 MB, which only the tests read.
-[[ $1 != tests/* ]] || folders+=(deps/models)
+[[ $1 != tests/* || $1 = tests/quality.sh ]] || folders+=(deps/models)
 for folder in "${folders[@]}"; do
     [ ! -d "$root/$folder" ] || cp -R "$root/$folder" "$dir/$folder"
 done
@@ -51,11 +51,11 @@ for program in catalog-server catalog-generator; do
     built=${CARGO_TARGET_DIR:-$root/examples/catalog/target}/release/$program
     [ ! -f "$built" ] || cp "$built" "$dir/deps/catalog/"
 done
-# The files that the user names are copied for the same reason.
-for name in CATALOG BENCH_TEXTS; do
-    if [ -f "${!name:-}" ]; then
+# The files that the user names, and the directories of collections, are copied for the same reason.
+for name in CATALOG BENCH_TEXTS COLLECTION STS; do
+    if [ -f "${!name:-}" ] || [[ $name =~ ^(COLLECTION|STS)$ && -d ${!name:-} ]]; then
         mkdir "$dir/$name"
-        cp "${!name}" "$dir/$name/"
+        cp -RL "${!name}" "$dir/$name/"
         declare -x "$name=$dir/$name/$(basename "${!name}")"
     fi
 done
@@ -71,8 +71,8 @@ if [ -f "${MODEL:-}/modules.json" ]; then
 fi
 for name in SCREENSHOTS REPORT; do
     [ -n "${!name:-}" ] || continue
-    results[$name]=${!name}
     mkdir -p "${!name}" "$dir/results/$name"
+    results[$name]=$(cd "${!name}" && pwd)
     declare -x "$name=$dir/results/$name"
 done
 mkdir "$dir/tmp"
