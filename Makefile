@@ -6,6 +6,7 @@
 # make deb      Debian packages for that server, into dist/; make test-deb tries such
 # make image    a container image with PostgreSQL, pgvector and pg_embed, into dist/; make test-image tries it; as root
 # make dist     the sources as an archive for PGXN, into dist/
+# make bench-peers      what other ways to embed with the same model take, on the same core; PLOTS=docs/peers writes its page
 # make test, make demo, make demo-report, make bench, make lint, make uninstall, make clean
 # make check-versions   the lints for the other versions of PostgreSQL, and whether the oldest Rust compiles it
 # make check-aarch64    compiles and lints for aarch64, and runs the embedder's tests in an emulator; on x86_64, as root
@@ -13,12 +14,18 @@
 
 PG_CONFIG ?= pg_config
 export PG_CONFIG ORT_LIB MODEL_DIR LEAVE_OUT CATALOG ROWS MODEL SERVE BENCH_TEXTS CHROMIUM SCREENSHOTS
-export DEB_VERSION
+export DEB_VERSION MODELS TEXTS ROUNDS
 # Where demo-report writes.
 REPORT ?= report
 # The directory of a further model, for install-model, and another name for it there.
 MODEL ?=
 NAME ?=
+# For bench-peers: pg_embed's models, those of them that the server has; how many texts of each length, and how often all take
+# turns; and where plots go, if anywhere. A page of that name beside them gets the table.
+MODELS ?= all-MiniLM-L6-v2 all-MiniLM-L6-v2-int8
+TEXTS ?= 256
+ROUNDS ?= 5
+PLOTS ?=
 # What `make matrix` goes through: PostgreSQL 14 to 18.
 MATRIX ?= jammy bookworm noble trixie sid
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -48,7 +55,7 @@ MODELDEST = $(DESTDIR)$(SHAREDIR)/pg_embed/$(MINILM)
 put = cmp -s $(2) "$(3)" || install -D -m $(1) $(2) "$(3)"
 
 .PHONY: build catalog deps test-deps check-pg-config install install-model install-with-sudo uninstall deb test-deb image test-image dist \
-	test demo demo-report bench lint check-versions check-aarch64 matrix clean
+	test demo demo-report bench bench-peers lint check-versions check-aarch64 matrix clean
 # `test` and `demo` rely on their prerequisites being made in order.
 .NOTPARALLEL:
 
@@ -137,6 +144,11 @@ bench: deps build install-with-sudo
 	PG_EMBED_BENCH_TEXTS="$(BENCH_TEXTS)" cargo bench -p embedder --bench embedder
 	PG_EMBED_BENCH_TEXTS="$(BENCH_TEXTS)" cargo bench -p embedder --bench bare
 	@scripts/as-server-user.sh tests/bench.sh
+
+bench-peers: deps build catalog install-with-sudo
+	@scripts/peers-deps.sh
+	@PEERS=deps/peers REPORT=target/bench-peers scripts/as-server-user.sh tests/bench/peers.sh
+	@python3 tests/bench/peers/report.py target/bench-peers/peers.json $(PLOTS)
 
 lint: check-pg-config
 	cargo fmt --all --check
