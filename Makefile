@@ -147,7 +147,7 @@ bench: deps build install-with-sudo
 
 bench-peers: deps build catalog install-with-sudo
 	@scripts/peers-deps.sh
-	@PEERS=deps/peers REPORT=target/bench-peers scripts/as-server-user.sh tests/bench/peers.sh
+	@PEERS=deps/peers REPORT="$(CURDIR)/target/bench-peers" scripts/as-server-user.sh tests/bench/peers.sh
 	@python3 tests/bench/peers/report.py target/bench-peers/peers.json $(PLOTS)
 
 lint: check-pg-config

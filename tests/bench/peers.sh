@@ -21,14 +21,14 @@ taskset -pc "$(taskset -pc $$ | sed 's/.*[:,-] *//')" $$ >/dev/null
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 export PYTHONPATH=$PEERS/python PYTHONDONTWRITEBYTECODE=1 HF_HUB_OFFLINE=1 TRANSFORMERS_VERBOSITY=error
 
-. "$here/bench/common.sh"
+. "$here/common.sh"
 initdb -D "$dir/data" -A trust -U postgres -E UTF8 --no-locale >/dev/null
 # Preloaded, as the documentation has it; without a memo, because the queries are all the same.
 printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$dir'" "shared_preload_libraries = 'pg_embed'" \
     'pg_embed.threads = 1' 'pg_embed.memo_size = 0' >>"$dir/data/postgresql.conf"
 pg_ctl -D "$dir/data" -l "$dir/log" -w start >/dev/null
 sql -c 'SET client_min_messages = warning' -c 'CREATE EXTENSION pg_embed CASCADE'
-sql -v python="$PEERS/python" -v model="$PEERS/models/safetensors" -f "$here/bench/peers/functions.sql"
+sql -v python="$PEERS/python" -v model="$PEERS/models/safetensors" -f "$here/peers/functions.sql"
 
-"$here/../deps/catalog/catalog-generator" --rows "$TEXTS" "$dir/catalog" >/dev/null
-/usr/bin/python3 "$here/bench/peers/bench.py" "$dir/catalog" "$REPORT"
+"$here/../../deps/catalog/catalog-generator" --rows "$TEXTS" "$dir/catalog" >/dev/null
+/usr/bin/python3 "$here/peers/bench.py" "$dir/catalog" "$REPORT"

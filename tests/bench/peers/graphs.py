@@ -1,9 +1,8 @@
-"""Writes all-MiniLM-L6-v2 in the forms that the peers read.
+"""Writes all-MiniLM-L6-v2 as ONNX graphs, as exported and optimised.
 
-    models.py MODEL CATALOG DIRECTORY
+    graphs.py MODEL DIRECTORY
 
-MODEL is the directory of the safetensors file, CATALOG a directory of examples/catalog's generator, whose texts calibrate
-the model in int8.
+MODEL is the directory of the safetensors file.
 """
 
 import json
@@ -11,15 +10,9 @@ import shutil
 import sys
 from pathlib import Path
 
-import nncf
-import numpy
-import openvino
 import torch
 from onnxruntime.transformers import optimizer
 from sentence_transformers import SentenceTransformer
-from tokenizers import Tokenizer
-
-from texts import texts
 
 INPUTS = ["input_ids", "attention_mask", "token_type_ids"]
 
@@ -60,29 +53,10 @@ def optimize(path, optimized):
     model.save_model_to_file(str(optimized))
 
 
-def quantize(model, tokenizer, catalog):
-    """Weights and activations in int8, as NNCF does it for transformers."""
-    tokenizer = Tokenizer.from_file(str(tokenizer))
-    tokenizer.enable_truncation(256)
-    tokenizer.no_padding()
-
-    def inputs(text):
-        tokens = tokenizer.encode(text)
-        values = [tokens.ids, tokens.attention_mask, tokens.type_ids]
-        return {name: numpy.array([value]) for name, value in zip(INPUTS, values)}
-
-    # As many short texts as long ones.
-    samples = [text for kind in texts(catalog, 150).values() for text in kind]
-    return nncf.quantize(
-        model, nncf.Dataset(samples, inputs), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(samples)
-    )
-
-
-def main(model, catalog, directory):
+def main(model, directory):
     model, directory = Path(model), Path(directory)
-    onnx, ir = directory / "onnx", directory / "openvino"
+    onnx = directory / "onnx"
     onnx.mkdir(parents=True)
-    ir.mkdir()
     shutil.copytree(model, directory / "safetensors")
     export(model, onnx / "model.onnx")
     optimize(onnx / "model.onnx", onnx / "optimized.onnx")
@@ -92,9 +66,6 @@ def main(model, catalog, directory):
     special = {"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]", "unk_token": "[UNK]", "mask_token": "[MASK]"}
     (onnx / "special_tokens_map.json").write_text(json.dumps(special))
     (onnx / "tokenizer_config.json").write_text(json.dumps({**special, "model_max_length": 256}))
-    converted = openvino.convert_model(onnx / "model.onnx")
-    openvino.save_model(converted, ir / "model.xml", compress_to_fp16=False)
-    openvino.save_model(quantize(converted, model / "tokenizer.json", catalog), ir / "int8.xml", compress_to_fp16=False)
 
 
 if __name__ == "__main__":
