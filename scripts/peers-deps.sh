@@ -15,7 +15,8 @@ tmp=$(mktemp -d /tmp/pg_embed-deps.XXXXXX)
 trap 'rm -rf "$tmp"' EXIT
 
 # The wheel of PyTorch is linked with CUDA's libraries, which are 2 GB of packages and do nothing on a processor. In their
-# place comes one library, under all their names, whose functions answer cudaErrorNoDevice; transformers asks once a call, which takes 20 us.
+# place comes one library, under all their names, whose functions answer cudaErrorNoDevice. transformers asks once a call,
+# which takes 20 us.
 put_no_cuda() {
     local lib=$1/torch/lib name
     have gcc || apt_install build-essential

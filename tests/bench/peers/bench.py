@@ -74,7 +74,7 @@ def pg_embed_models():
 
 
 def best_batch(worker, kind):
-    """The size with which the peer takes the least time, and how many texts that is a second."""
+    """The size with which the peer takes the least time."""
     worker.ask("rate", kind, worker.batches[-1], TEXTS)
     times = {batch: min(worker.ask("rate", kind, batch, TEXTS)["cpu"] for _ in range(2)) for batch in worker.batches}
     return min(times, key=times.get)
@@ -131,12 +131,16 @@ def facts(catalog):
 
     tokenizer = Tokenizer.from_file(os.environ["PEERS"] + "/models/onnx/tokenizer.json")
     tokenizer.no_padding()
-    tokens = {kind: numpy.mean([len(tokenizer.encode(t).ids) for t in some]) for kind, some in texts(catalog, TEXTS).items()}
+    tokens = {
+        kind: numpy.mean([len(tokens.ids) for tokens in tokenizer.encode_batch(some)])
+        for kind, some in texts(catalog, TEXTS).items()
+    }
     packages = ["torch", "sentence-transformers", "onnxruntime", "openvino", "nncf", "fastembed"]
     versions = {package: version(package) for package in packages}
     with psycopg.connect() as connection:
         versions["PostgreSQL"] = connection.execute("SHOW server_version").fetchone()[0].split()[0]
-        versions["pg_embed"] = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'pg_embed'").fetchone()[0]
+        extension = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'pg_embed'")
+        versions["pg_embed"] = extension.fetchone()[0]
     return {
         "date": date.today().isoformat(), "processor": processor(), "versions": versions, "texts": TEXTS, "rounds": ROUNDS,
         "queries": ROUNDS * QUERIES, "tokens": tokens, "query_tokens": len(tokenizer.encode(QUERY).ids),
@@ -144,7 +148,6 @@ def facts(catalog):
 
 
 def main(catalog, directory):
-    # The workers and the server were started on the core, or will be.
     names = [PG_EMBED + model for model in pg_embed_models()] + list(OTHERS)
     results = {name: {"batch": {}, "rates": {"short": [], "long": []}, "latency": [], "first": []} for name in names}
     workers = []

@@ -94,7 +94,8 @@ def put_into(page, content):
     """Between the page's markers."""
     begin, end = "<!-- table of make bench-peers -->", "<!-- end of the table -->"
     text = page.read_text(encoding="utf-8")
-    new, count = re.subn(f"{re.escape(begin)}.*{re.escape(end)}", lambda _: f"{begin}\n{content}\n{end}", text, flags=re.DOTALL)
+    place = re.compile(f"{re.escape(begin)}.*{re.escape(end)}", re.DOTALL)
+    new, count = place.subn(lambda _: f"{begin}\n{content}\n{end}", text)
     if count != 1:
         sys.exit(f"{page} has no place for the table: {begin} … {end}")
     page.write_text(new, encoding="utf-8")
