@@ -7,6 +7,7 @@
 # make image    a container image with PostgreSQL, pgvector and pg_embed, into dist/; make test-image tries it; as root
 # make dist     the sources as an archive for PGXN, into dist/
 # make quality  how good searches are, by vectors, by words and by both (docs/quality.md)
+# make bench-peers      what other ways to embed with the same model take, on the same core; PLOTS=docs/peers writes its page
 # make test, make demo, make demo-report, make bench, make lint, make uninstall, make clean
 # make check-versions   the lints for the other versions of PostgreSQL, and whether the oldest Rust compiles it
 # make check-aarch64    compiles and lints for aarch64, and runs the embedder's tests in an emulator; on x86_64, as root
@@ -14,7 +15,7 @@
 
 PG_CONFIG ?= pg_config
 export PG_CONFIG ORT_LIB MODEL_DIR LEAVE_OUT CATALOG ROWS MODEL SERVE BENCH_TEXTS CHROMIUM SCREENSHOTS
-export COLLECTION MODELS STS
+export COLLECTION MODELS STS TEXTS ROUNDS
 export DEB_VERSION
 # Where demo-report writes.
 REPORT ?= report
@@ -23,6 +24,12 @@ QUALITY ?= target/quality
 # The directory of a further model, for install-model, and another name for it there.
 MODEL ?=
 NAME ?=
+# For bench-peers: pg_embed's models, those of them that the server has; how many texts of each length, and how often all take
+# turns; and where plots go, if anywhere. A page of that name beside them gets the table.
+MODELS ?= all-MiniLM-L6-v2 all-MiniLM-L6-v2-int8
+TEXTS ?= 256
+ROUNDS ?= 5
+PLOTS ?=
 # What `make matrix` goes through: PostgreSQL 14 to 18.
 MATRIX ?= jammy bookworm noble trixie sid
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -52,7 +59,7 @@ MODELDEST = $(DESTDIR)$(SHAREDIR)/pg_embed/$(MINILM)
 put = cmp -s $(2) "$(3)" || install -D -m $(1) $(2) "$(3)"
 
 .PHONY: build catalog deps test-deps check-pg-config install install-model install-with-sudo uninstall deb test-deb image test-image dist \
-	test demo demo-report bench quality lint check-versions check-aarch64 matrix clean
+	test demo demo-report bench bench-peers quality lint check-versions check-aarch64 matrix clean
 # `test` and `demo` rely on their prerequisites being made in order.
 .NOTPARALLEL:
 
@@ -141,6 +148,11 @@ bench: deps build install-with-sudo
 	PG_EMBED_BENCH_TEXTS="$(BENCH_TEXTS)" cargo bench -p embedder --bench embedder
 	PG_EMBED_BENCH_TEXTS="$(BENCH_TEXTS)" cargo bench -p embedder --bench bare
 	@scripts/as-server-user.sh tests/bench.sh
+
+bench-peers: deps build catalog install-with-sudo
+	@scripts/peers-deps.sh
+	@PEERS=deps/peers REPORT="$(CURDIR)/target/bench-peers" scripts/as-server-user.sh tests/bench/peers.sh
+	@python3 tests/bench/peers/report.py target/bench-peers/peers.json $(PLOTS)
 
 # COLLECTION names a directory with documents, questions and judgements, STS a file of sentence pairs with scores, MODELS
 # which models are compared.

@@ -4,7 +4,8 @@
 # removes the copy afterwards.
 # PostgreSQL refuses to run as root, so root's call becomes one as user postgres; the copy is there
 # because that user may not be able to read the clone. Passes on PG_CONFIG, ROWS, CATALOG, MODEL, SERVE, BENCH_TEXTS,
-# COLLECTION, MODELS, STS, LEAVE_OUT and UPGRADE_FROM; what SCRIPT puts into the directories SCREENSHOTS and REPORT is copied back.
+# COLLECTION, STS, LEAVE_OUT, UPGRADE_FROM, PEERS, MODELS, TEXTS and ROUNDS; what SCRIPT puts into the directories
+# SCREENSHOTS and REPORT is copied back.
 set -euo pipefail
 
 [ $# -ge 1 ] || { echo "usage: $0 SCRIPT [ARGS]" >&2; exit 2; }
@@ -59,16 +60,19 @@ for name in CATALOG BENCH_TEXTS COLLECTION STS; do
         declare -x "$name=$dir/$name/$(basename "${!name}")"
     fi
 done
-# A model is large: it is copied only if the server's user cannot read it where it is.
-if [ -f "${MODEL:-}/modules.json" ]; then
-    MODEL=$(cd "$MODEL" && pwd)
+# A model is large, and so are the benchmark's peers: copied only if the server's user cannot read them where they are.
+for file in MODEL/modules.json PEERS/models.made; do
+    name=${file%%/*}
+    [ -f "${!name:-}/${file#*/}" ] || continue
+    large=$(cd "${!name}" && pwd)
     if [ "$(id -u)" = 0 ] &&
-        ! { unreadable=$(cd / && runuser -u postgres -- find -L "$MODEL" ! -readable 2>&1) && [ -z "$unreadable" ]; }; then
-        mkdir "$dir/MODEL"
-        cp -RL "$MODEL" "$dir/MODEL/"
-        MODEL=$dir/MODEL/$(basename "$MODEL")
+        ! { unreadable=$(cd / && runuser -u postgres -- find -L "$large" ! -readable 2>&1) && [ -z "$unreadable" ]; }; then
+        mkdir "$dir/$name"
+        cp -RL "$large" "$dir/$name/"
+        large=$dir/$name/$(basename "$large")
     fi
-fi
+    declare -x "$name=$large"
+done
 for name in SCREENSHOTS REPORT; do
     [ -n "${!name:-}" ] || continue
     mkdir -p "${!name}" "$dir/results/$name"
