@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use common::embedder as exact;
-use embedder::{Batch, Embedder, Instructions, Options, Precision, Tokens};
-use ndarray::{Array1, Array2};
+use embedder::{Batch, Embedder, Files, Instructions, Options, Precision, Tokens};
+use ndarray::{Array1, Array2, ArrayView1, s};
 use sha2::{Digest, Sha256};
 
 /// SHA-256 of the compiled all-MiniLM-L6-v2, on every processor.
@@ -131,6 +131,41 @@ fn the_compiled_model_is_the_same_everywhere() {
         assert_eq!(found, COMPILED, "{instructions:?}");
         drop(embedder);
         std::fs::remove_dir_all(cache.path()).unwrap();
+    }
+}
+
+/// Of other widths, heads and architectures, with dense layers and without unit length.
+#[test]
+fn other_models_are_close_to_themselves_and_the_same_with_any_instructions() {
+    let Some(models) = std::env::var_os("PG_EMBED_TEST_MODELS") else {
+        panic!("PG_EMBED_TEST_MODELS does not name the directory that tests/models/make.sh fills");
+    };
+    let texts = texts();
+    let texts: Vec<&str> = texts
+        .iter()
+        .map(String::as_str)
+        .filter(|text| text.chars().any(char::is_alphabetic) && text.len() < 60)
+        .collect();
+    for name in ["e5", "minilm-layers", "minilm-cls", "minilm-dense", "bert", "xlm-roberta", "distilbert"] {
+        let options = |options: Options| Options { model: Path::new(&models).join(name), files: Files::Any, ..options };
+        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("models");
+        let exact = Embedder::open(&options(common::options().with_cache(&cache))).unwrap();
+        let int8 = Embedder::open(&options(self::options().with_cache(&cache))).unwrap();
+        let found = int8.embed_many(&texts, 2).unwrap();
+        let cosine = |a: ArrayView1<f32>, b: ArrayView1<f32>| a.dot(&b) / (a.dot(&a) * b.dot(&b)).sqrt();
+        for ((text, found), exact) in texts.iter().zip(found.rows()).zip(exact.embed_many(&texts, 2).unwrap().rows()) {
+            assert!(cosine(found, exact) >= 0.98, "{name}: {} for {text:?}", cosine(found, exact));
+            assert_eq!(found, int8.embed(text).unwrap().vector, "{name}: {text:?} alone");
+        }
+        for instructions in Instructions::here() {
+            let other = Embedder::open(&options(self::options().with_cache(&cache).with_instructions(instructions)));
+            let few = &texts[..4];
+            assert_eq!(
+                other.unwrap().embed_many(few, 1).unwrap(),
+                found.slice(s![..4, ..]),
+                "{name}: {instructions:?}"
+            );
+        }
     }
 }
 

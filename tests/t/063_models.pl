@@ -79,6 +79,7 @@ sub deviation
 sql("SELECT embed_add_model('$_', '$models/$_')") for qw(e5 minilm-layers minilm-cls minilm-dense bert distilbert xlm-roberta);
 is(sql(q{SELECT name, architecture, dimensions, pooling FROM embed_models ORDER BY name COLLATE "C"}), <<'END' =~ s/\n\z//r, 'the models that there are');
 all-MiniLM-L6-v2|bert|384|mean
+all-MiniLM-L6-v2-int8|bert|384|mean
 bert|bert|72|mean
 distilbert|distilbert|48|mean
 e5|bert|384|mean
