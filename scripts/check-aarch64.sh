@@ -96,7 +96,9 @@ leave_out() { echo "left out: $1: $2"; }
 say "aarch64: cargo test"
 embedder_tests -- --skip processes_that_need_it_at_once_share_one_compiled_model \
     --skip a_batch_does_without_a_compiled_model_that_is_deleted --skip every_component_agrees \
-    --skip many_texts_are_as_one_by_one_in_their_order --skip tokens_are_as_their_texts
+    --skip many_texts_are_as_one_by_one_in_their_order --skip tokens_are_as_their_texts \
+    --skip texts_have_vectors_close_to_the_exact_ones --skip random_tokens_have_vectors_close_to_the_exact_ones \
+    --skip other_models_are_close_to_themselves_and_the_same_with_any_instructions
 
 # What the test does that is left out for it.
 say "aarch64: four processes that need a compiled model at once"
@@ -135,6 +137,9 @@ leave_out every_component_agrees "most texts of more than 32 tokens, for each of
 leave_out many_texts_are_as_one_by_one_in_their_order "texts of more than 6 tokens: it makes each vector six times"
 leave_out tokens_are_as_their_texts "it takes the emulator most of an hour"
 leave_out a_batch_does_without_a_compiled_model_that_is_deleted "it takes the emulator most of an hour"
+leave_out texts_have_vectors_close_to_the_exact_ones "int8 vectors are those of this machine: the compiled model is compared"
+leave_out random_tokens_have_vectors_close_to_the_exact_ones "as above"
+leave_out other_models_are_close_to_themselves_and_the_same_with_any_instructions "as above"
 leave_out processes_that_need_it_at_once_share_one_compiled_model \
     "it starts itself, which is not a program of this machine; the four processes stand for it"
 leave_out "the tests with a server" "there is no PostgreSQL for aarch64 here; make test runs them on such a machine"
