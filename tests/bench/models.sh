@@ -36,14 +36,19 @@ names=(e5 minilm-layers minilm-cls minilm-dense)
 for name in "${names[@]}"; do
     sql -c "SELECT embed_add_model('$name', '$models/$name')" >/dev/null
 done
-for name in "$minilm" "${names[@]}"; do
-    size=$(find -L "$([ "$name" = "$minilm" ] && echo "$("$PG_CONFIG" --sharedir)/pg_embed/$name" || echo "$models/$name")" \
+for name in "$minilm" "$minilm-int8" "${names[@]}"; do
+    files=$models/$name
+    [[ $name != "$minilm"* ]] || files=$("$PG_CONFIG" --sharedir)/pg_embed/$minilm
+    size=$(find -L "$files" \
         -name '*.safetensors' -printf '%s\n' | awk '{ s += $1 } END { printf "%d", s / 1e6 }')
     echo "$name: $size MB, first embedding $(first "$name") ms, private memory $(private "$name") MB," \
         "$(rate "$name" 1) and $(rate "$name" 2) rows a second with 1 and 2 threads"
 done
 restart pg_embed ''
 echo "preloaded $minilm alone: private memory $(private "$minilm") MB"
+restart pg_embed "$minilm-int8"
+echo "preloaded $minilm and $minilm-int8: first embedding $(first "$minilm") and $(first "$minilm-int8") ms," \
+    "private memory $(private "$minilm") MB with the first, $(private "$minilm-int8") MB with the second"
 restart pg_embed "$models/e5"
 echo "preloaded $minilm and e5: first embedding $(first "$minilm") and $(first e5) ms," \
     "private memory $(private "$minilm") MB with the first, $(private "$minilm" e5) MB with both"
