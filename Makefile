@@ -8,13 +8,14 @@
 # make dist     the sources as an archive for PGXN, into dist/
 # make quality  how good searches are, by vectors, by words and by both (docs/quality.md)
 # make bench-peers      what other ways to embed with the same model take, on the same core; PLOTS=docs/peers writes its page
+# make shards   the example with several servers: SHARDS=2 ROWS=20000
 # make test, make demo, make demo-report, make bench, make lint, make uninstall, make clean
 # make check-versions   the lints for the other versions of PostgreSQL, and whether the oldest Rust compiles it
 # make check-aarch64    compiles and lints for aarch64, and runs the embedder's tests in an emulator; on x86_64, as root
 # make matrix           the tests in clean file systems of five distributions, with PostgreSQL 14 to 18; as root
 
 PG_CONFIG ?= pg_config
-export PG_CONFIG ORT_LIB MODEL_DIR LEAVE_OUT CATALOG ROWS MODEL SERVE BENCH_TEXTS CHROMIUM SCREENSHOTS
+export PG_CONFIG ORT_LIB MODEL_DIR LEAVE_OUT CATALOG ROWS SHARDS MODEL SERVE BENCH_TEXTS CHROMIUM SCREENSHOTS
 export COLLECTION MODELS STS TEXTS ROUNDS
 export DEB_VERSION
 # Where demo-report writes.
@@ -59,7 +60,7 @@ MODELDEST = $(DESTDIR)$(SHAREDIR)/pg_embed/$(MINILM)
 put = cmp -s $(2) "$(3)" || install -D -m $(1) $(2) "$(3)"
 
 .PHONY: build catalog deps test-deps check-pg-config install install-model install-with-sudo uninstall deb test-deb image test-image dist \
-	test demo demo-report bench bench-peers quality lint check-versions check-aarch64 matrix clean
+	test demo demo-report shards bench bench-peers quality lint check-versions check-aarch64 matrix clean
 # `test` and `demo` rely on their prerequisites being made in order.
 .NOTPARALLEL:
 
@@ -141,6 +142,9 @@ demo: deps build catalog install-with-sudo
 
 demo-report: deps build catalog install-with-sudo
 	@REPORT="$(REPORT)" scripts/as-server-user.sh examples/catalog/report.sh
+
+shards: deps build catalog install-with-sudo
+	@scripts/as-server-user.sh examples/shards/demo.sh
 
 # BENCH_TEXTS names a file with one text a line, to be used instead of generated ones.
 bench: deps build install-with-sudo

@@ -3,7 +3,7 @@
 # scripts/, tests/, examples/ and deps/clients/, for tests also deps/models/, with the example's programs in deps/catalog/, and
 # removes the copy afterwards.
 # PostgreSQL refuses to run as root, so root's call becomes one as user postgres; the copy is there
-# because that user may not be able to read the clone. Passes on PG_CONFIG, ROWS, CATALOG, MODEL, SERVE, BENCH_TEXTS,
+# because that user may not be able to read the clone. Passes on PG_CONFIG, ROWS, SHARDS, CATALOG, MODEL, SERVE, BENCH_TEXTS,
 # COLLECTION, STS, LEAVE_OUT, UPGRADE_FROM, PEERS, MODELS, TEXTS and ROUNDS; what SCRIPT puts into the directories
 # SCREENSHOTS and REPORT is copied back.
 set -euo pipefail

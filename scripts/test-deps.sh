@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings what the tests in tests/t run, and only what is missing: PostgreSQL's Perl modules; psycopg 3, the PostgreSQL JDBC
-# driver with a JDK, node-postgres; a Chromium, playwright-core and a Node.js for it. From the distribution's packages where
-# it has them, else below deps/clients.
+# driver with a JDK, node-postgres; pgbouncer; a Chromium, playwright-core and a Node.js for it. From the distribution's
+# packages where it has them, else below deps/clients.
 #   CHROMIUM  the browser to use, instead of the package
 set -euo pipefail
 
@@ -125,6 +125,11 @@ if ! NODE_PATH=$clients/copy/node_modules node -e 'require("pg-copy-streams")' 2
     npm_install "$clients/copy" "pg-copy-streams@$copy_streams"
 fi
 say "node-postgres: present"
+
+# --- pgbouncer. Its package may start one, which nobody here speaks to
+
+[ -x /usr/sbin/pgbouncer ] || have pgbouncer || apt_install pgbouncer
+say "pgbouncer: present"
 
 # --- Chromium, playwright-core and a Node.js for it
 

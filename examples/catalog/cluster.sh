@@ -1,4 +1,5 @@
-# A PostgreSQL server of its own, for demo.sh and report.sh to source. It is removed when the script ends.
+# PostgreSQL servers of their own, for demo.sh, report.sh and ../shards/demo.sh to source. They are removed when the script
+# ends.
 #   PG_CONFIG  which PostgreSQL (default: pg_config)
 # shellcheck shell=bash
 
@@ -20,14 +21,18 @@ work=$(mktemp -d /tmp/pg_embed.XXXXXX)
 finish() {
 	status=$?
 	trap - EXIT INT TERM HUP
-	if [[ $status -ne 0 && -f $work/log ]]; then
-		echo "$script: failed; the end of the server's log:" >&2
-		tail -n 20 "$work/log" >&2
-	fi
-	if [[ -f $work/data/postmaster.pid ]]; then
-		"$bindir/pg_ctl" stop -D "$work/data" -m fast -w -s ||
-			"$bindir/pg_ctl" stop -D "$work/data" -m immediate -w -s || true
-	fi
+	shopt -s nullglob
+	local log data
+	for log in "$work"/log "$work"/*/log; do
+		if [[ $status -ne 0 && -f $log ]]; then
+			echo "$script: failed; the end of the server's log $log:" >&2
+			tail -n 20 "$log" >&2
+		fi
+	done
+	for data in "$work"/data "$work"/*/data; do
+		[[ -f $data/postmaster.pid ]] || continue
+		"$bindir/pg_ctl" stop -D "$data" -m fast -w -s || "$bindir/pg_ctl" stop -D "$data" -m immediate -w -s || true
+	done
 	rm -rf "$work"
 	exit "$status"
 }
@@ -80,21 +85,30 @@ draw_bar() {
 	printf '\r[%-40s] %3d %%' "${full:0:$(($1 * 40 / 100))}" "$1"
 }
 
-sql() {
-	"$bindir/psql" -X -q -v ON_ERROR_STOP=1 -P pager=off -h "$work" -p 5432 -U postgres -d postgres "$@"
+sql() { sql_on '' "$@"; }
+
+# sql_on SERVER ARGUMENTS: psql on one of several servers.
+sql_on() {
+	local server=$1
+	shift
+	"$bindir/psql" -X -q -v ON_ERROR_STOP=1 -P pager=off -h "$work${server:+/$server}" -p 5432 -U postgres -d postgres "$@"
 }
 
+# start_server [NAME [SETTING...]]: its data directory and socket are in $work, or, with a name, in a directory there.
 start_server() {
-	"$bindir/initdb" -D "$work/data" -U postgres -A trust -E UTF8 --no-locale --no-sync >"$work/initdb.out"
+	local place=$work${1:+/$1}
+	mkdir -p "$place"
+	"$bindir/initdb" -D "$place/data" -U postgres -A trust -E UTF8 --no-locale --no-sync >"$place/initdb.out"
 	# fsync off: nothing here needs to outlive a crash. A failed statement is shown by psql; the log needs no copy.
-	cat >>"$work/data/postgresql.conf" <<-CONF
+	cat >>"$place/data/postgresql.conf" <<-CONF
 		listen_addresses = ''
 		port = 5432
-		unix_socket_directories = '$work'
+		unix_socket_directories = '$place'
 		fsync = off
 		log_min_error_statement = panic
 		shared_preload_libraries = 'pg_embed'
 		pg_embed.threads = $(nproc)
 	CONF
-	"$bindir/pg_ctl" start -D "$work/data" -l "$work/log" -w -s
+	[[ $# -lt 2 ]] || printf '%s\n' "${@:2}" >>"$place/data/postgresql.conf"
+	"$bindir/pg_ctl" start -D "$place/data" -l "$place/log" -w -s
 }

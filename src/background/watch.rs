@@ -16,7 +16,7 @@ use crate::postgres::catalog::{self, Relation, Trigger};
 use crate::postgres::report::{Report, Result};
 use crate::postgres::spi::{self, Spi};
 use crate::postgres::{encoding, text};
-use crate::table::access::{self, Members, Table};
+use crate::table::access::{self, Members, Table, Task};
 use crate::table::columns::{self, Choice, Columns, table_name};
 use crate::table::trigger;
 
@@ -39,9 +39,9 @@ pub fn watch(called: Oid, target: Oid, choice: &Choice) -> Result<()> {
         if is_new { pg_sys::ShareRowExclusiveLock } else { pg_sys::AccessExclusiveLock }
     })?;
     column.refuse_if_temporary()?;
-    access::refuse_sharded(&column.relation, choice)?;
+    access::refuse_sharded(&column.relation, choice, Task::Fill)?;
     let members = Members::of(target, false)?.of_one_owner(&column.relation);
-    members.notice_left_out()?;
+    members.notice_left_out("embed_watch")?;
     let vector = columns::vector_type(called)?;
     for table in std::iter::once(target).chain(members.tables) {
         column.refuse_unfit(table, choice, vector)?;

@@ -11,13 +11,16 @@ use pgrx::pg_sys::{self, Datum, HeapTuple, Oid, TupleDesc};
 use crate::postgres::report::Result;
 use crate::postgres::tree;
 
-// Catalogues that the bindings leave out; their numbers and columns have been the same since PostgreSQL 9.
+// Catalogues that the bindings leave out; their numbers and columns have been the same since PostgreSQL 9, and since 10 that
+// of subscriptions.
 const DEPEND: Oid = Oid::from_u32(2608);
 const DEPEND_BY_REFERENCED: Oid = Oid::from_u32(2674);
 const INHERITS: Oid = Oid::from_u32(2611);
 const INHERITS_BY_PARENT: Oid = Oid::from_u32(2187);
 const ATTRDEF: Oid = Oid::from_u32(2604);
 const ATTRDEF_BY_OID: Oid = Oid::from_u32(2657);
+const SUBSCRIPTION_REL: Oid = Oid::from_u32(6102);
+const SUBSCRIPTION_REL_BY_TABLE: Oid = Oid::from_u32(6117);
 
 /// The language C, in which only a superuser can make functions.
 const LANGUAGE_C: Oid = Oid::from_u32(13);
@@ -217,6 +220,11 @@ fn triggers_by(index: Oid, key: (i16, Oid)) -> Vec<Trigger> {
 impl Trigger {
     pub fn is_disabled(&self) -> bool {
         self.enabled == b'D'
+    }
+
+    /// Whether it fires for replicated rows.
+    pub fn is_for_replicated(&self) -> bool {
+        matches!(self.enabled, b'A' | b'R')
     }
 
     pub fn is_inherited(&self) -> bool {
@@ -439,6 +447,13 @@ unsafe fn columns_in(condition: *mut pg_sys::Node) -> Vec<i16> {
             }
         }
     }
+    found
+}
+
+/// Whether a subscription writes rows of a table.
+pub fn is_subscribed(table: Oid) -> bool {
+    let mut found = false;
+    each(SUBSCRIPTION_REL, SUBSCRIPTION_REL_BY_TABLE, &[(2, table)], |_| found = true);
     found
 }
 

@@ -4,7 +4,7 @@
 
 use std::ffi::{CStr, CString};
 
-use pgrx::pg_sys::{self, List, Oid};
+use pgrx::pg_sys::{self, Datum, List, Oid};
 
 use crate::postgres::catalog;
 use crate::postgres::report::Result;
@@ -47,6 +47,24 @@ impl Server {
     }
 }
 
+/// The server that a foreign table's rows are on; `None` if either is gone.
+pub fn server_of(table: Oid) -> Option<CString> {
+    // SAFETY: lookups by OID; the column is one that is never NULL, and the server is palloc'd.
+    unsafe {
+        let cache = pg_sys::SysCacheIdentifier::FOREIGNTABLEREL as i32;
+        let tuple = pg_sys::SearchSysCache1(cache, Datum::from(table));
+        if tuple.is_null() {
+            return None;
+        }
+        let mut null = false;
+        let number = pg_sys::Anum_pg_foreign_table_ftserver as i16;
+        let server = Oid::from(pg_sys::SysCacheGetAttr(cache, tuple, number, &mut null).value() as u32);
+        pg_sys::ReleaseSysCache(tuple);
+        let server = pg_sys::GetForeignServerExtended(server, pg_sys::FSV_MISSING_OK as u16);
+        (!server.is_null()).then(|| CStr::from_ptr((*server).servername).to_owned())
+    }
+}
+
 /// The wrapper with this name, if it is ours as above.
 pub fn wrapper(name: &CStr, validator: &CStr) -> Option<Oid> {
     // SAFETY: a lookup by name.
@@ -86,7 +104,7 @@ unsafe fn options(list: *mut List) -> Vec<(CString, CString)> {
 ///
 /// # Safety
 /// A `text[]` as PostgreSQL calls validators with.
-pub unsafe fn given(array: pg_sys::Datum) -> Vec<(CString, CString)> {
+pub unsafe fn given(array: Datum) -> Vec<(CString, CString)> {
     // SAFETY: the caller's promise.
     unsafe { options(pg_sys::untransformRelOptions(array)) }
 }

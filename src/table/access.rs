@@ -14,7 +14,7 @@ use pgrx::pg_sys::{self, Oid};
 use crate::postgres::catalog::{self, Relation, Shards};
 use crate::postgres::identity::Identity;
 use crate::postgres::report::{Report, Result};
-use crate::postgres::{spi, text, version};
+use crate::postgres::{encoding, foreign, spi, text, version};
 use crate::table::columns::{self, Choice, Columns, Source, table_name};
 
 /// A table and its columns as they are in this transaction.
@@ -182,23 +182,36 @@ impl Members {
         (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 
-    /// Says what is left out.
-    pub fn notice_left_out(&self) -> Result<()> {
+    /// Says what is left out; `function` is what is called on the other servers.
+    pub fn notice_left_out(&self, function: &str) -> Result<()> {
         let Some(left_out) = self.left_out() else { return Ok(()) };
-        Report::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, left_out)
-            .detail(
-                "Rows of foreign tables are stored on other servers, which have to do it themselves; what belongs to \
-                 another owner is not done in the name of this one.",
-            )
-            .notice()
+        let report = Report::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, left_out).detail(
+            "Rows of foreign tables are stored on other servers, which have to do it themselves; what belongs to \
+             another owner is not done in the name of this one.",
+        );
+        let mut servers: Vec<_> = self.foreign.iter().filter_map(|table| foreign::server_of(*table)).collect();
+        servers.sort();
+        servers.dedup();
+        if servers.is_empty() {
+            return report.notice();
+        }
+        let servers: Vec<_> = servers.iter().map(|name| format!("\"{}\"", encoding::to_utf8_lossy(name))).collect();
+        report.hint(format!("Call {function}() for the tables of that kind on {}.", servers.join(", "))).notice()
     }
+}
+
+/// What can be done to the shards of a table, each where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    Fill,
+    Verify,
 }
 
 /// Refuses a table that Citus keeps in shards: it is empty itself, so that there would be nothing to do, without a word.
 ///
 /// # Errors
-/// 0A000, with the call that fills the shards in the hint.
-pub fn refuse_sharded(relation: &Relation, choice: &Choice) -> Result<()> {
+/// 0A000, with the call that does it to the shards in the hint.
+pub fn refuse_sharded(relation: &Relation, choice: &Choice, task: Task) -> Result<()> {
     let Some(shards) = catalog::shards(relation.oid) else { return Ok(()) };
     let function = match shards {
         Shards::Single => "run_command_on_shards",
@@ -208,17 +221,24 @@ pub fn refuse_sharded(relation: &Relation, choice: &Choice) -> Result<()> {
     let message = format!("table \"{}\" is kept in shards by Citus", table_name(relation.oid));
     Err(Report::new(PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED, message)
         .detail("Its rows are in other tables, also on other servers.")
-        .hint(format!(
-            "SELECT {function}({table}, $$CALL {}$$) fills each of them where it is.",
-            backfill_call(choice)?
-        )))
+        .hint(match task {
+            Task::Fill => {
+                let call = call_for("embed_backfill", choice)?;
+                format!("SELECT {function}({table}, $$CALL {call}$$) fills each of them where it is.")
+            }
+            // What is run on a shard gives one value.
+            Task::Verify => {
+                let call = call_for("embed_verify", choice)?;
+                format!("SELECT {function}({table}, $$SELECT v FROM {call} AS v$$) verifies each of them where it is.")
+            }
+        }))
 }
 
-/// The call of `embed_backfill()` for a choice of columns, with `%s` in the place of the table's name.
-fn backfill_call(choice: &Choice) -> Result<String> {
+/// The call of a function for a choice of columns, with `%s` in the place of the table's name.
+fn call_for(function: &str, choice: &Choice) -> Result<String> {
     let literal = |name: &CString| spi::literal(&text::from_server(name)?);
     let sources = choice.sources.iter().map(literal).collect::<Result<Vec<_>>>()?.join(", ");
-    let mut call = format!("embed_backfill('%s', {}, ARRAY[{sources}]", literal(&choice.embedding)?);
+    let mut call = format!("{function}('%s', {}, ARRAY[{sources}]", literal(&choice.embedding)?);
     for (argument, name) in [("model", &choice.model.model), ("prompt", &choice.model.prompt)] {
         if let Some(name) = name {
             call.push_str(&format!(", {argument} => {}", literal(name)?));

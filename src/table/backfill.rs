@@ -20,7 +20,7 @@ use crate::postgres::memory::Scratch;
 use crate::postgres::progress::{Board, Entry, Rate, phase};
 use crate::postgres::report::{Report, Result};
 use crate::postgres::spi;
-use crate::table::access::{self, Members, Shape, Table};
+use crate::table::access::{self, Members, Shape, Table, Task};
 use crate::table::columns::{Choice, table_name};
 use crate::table::read::{Limit, Page, Place, in_range};
 use crate::table::store::{Embedded, Outcome};
@@ -166,13 +166,13 @@ impl Run {
         let members = self.transaction(|run| {
             run.job.choice.model.check()?;
             let relation = access::lock(run.job.target, pg_sys::AccessShareLock)?;
-            access::refuse_sharded(&relation, &run.job.choice)?;
+            access::refuse_sharded(&relation, &run.job.choice, Task::Fill)?;
             let members = run.members(&relation)?;
             let _identity = access::as_writer(&relation)?;
             Table::open_to_write(relation, &run.job.choice, run.job.vector)?;
             Ok(members)
         })?;
-        members.notice_left_out()
+        members.notice_left_out("embed_backfill")
     }
 
     /// Whoever acts as itself does so in all parts, as with an UPDATE; who acts as the owner, in the owner's alone.

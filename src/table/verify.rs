@@ -10,7 +10,7 @@ use crate::postgres::memory::Scratch;
 use crate::postgres::report::Result;
 use crate::postgres::statement::{Rows, Running, Statement};
 use crate::postgres::{guc, interrupt, vector};
-use crate::table::access::{self, Members, Table};
+use crate::table::access::{self, Members, Table, Task};
 use crate::table::columns::{Choice, Columns};
 
 /// How far a component may be off: what the same text gives on another processor, or in a batch of another shape, is
@@ -46,7 +46,7 @@ impl Findings {
 /// Compares at most `sample` rows of a table, chosen at random.
 ///
 /// # Errors
-/// Those of [`access::as_reader`] and [`Table::open`].
+/// Those of [`access::refuse_sharded`], [`access::as_reader`] and [`Table::open`].
 pub fn verify(target: Oid, choice: &Choice, vector: Oid, sample: usize) -> Result<Findings> {
     let parts = parts(target, choice, vector)?;
     let believed: f64 = parts.iter().map(|part| f64::from(part.relation.rows.max(0.0))).sum();
@@ -75,10 +75,11 @@ pub fn verify(target: Oid, choice: &Choice, vector: Oid, sample: usize) -> Resul
 /// The tables with rows of their own, each to be read as its owner.
 fn parts(target: Oid, choice: &Choice, vector: Oid) -> Result<Vec<Table>> {
     let relation = access::lock(target, pg_sys::AccessShareLock)?;
+    access::refuse_sharded(&relation, choice, Task::Verify)?;
     let members = Members::of(target, true)?.of_one_owner(&relation);
     // What is wrong with the columns is said also where no part has rows.
     drop(access::as_reader(&relation, Columns::resolve(target, choice, vector)?.numbers())?);
-    members.notice_left_out()?;
+    members.notice_left_out("embed_verify")?;
     let mut parts = Vec::new();
     for table in members.tables {
         let Ok(relation) = access::lock(table, pg_sys::AccessShareLock) else { continue };

@@ -35,11 +35,16 @@ for my $table (sort keys %tables)
 	}
 	$publisher->safe_psql('postgres', "INSERT INTO $table (id, d) SELECT i, 'item ' || i FROM generate_series(1, 40) AS i");
 }
-# As the README says of triggers that are not made by embed_watch().
-$subscriber->safe_psql('postgres', 'ALTER TABLE texts_trigger ENABLE ALWAYS TRIGGER fill');
 my $connection = $publisher->connstr . ' dbname=postgres';
 $publisher->safe_psql('postgres', 'CREATE PUBLICATION everything FOR ALL TABLES');
-$subscriber->safe_psql('postgres', "CREATE SUBSCRIPTION everything CONNECTION '$connection' PUBLICATION everything");
+my $remark = q{SELECT last_error FROM embed_status WHERE relation = 'texts_trigger'::regclass};
+is($subscriber->safe_psql('postgres', $remark), '', 'without a subscription, an ordinary trigger is well');
+# The rows are copied when the trigger has got the mode that embed_watch() gives its own.
+$subscriber->safe_psql('postgres', "CREATE SUBSCRIPTION everything CONNECTION '$connection' PUBLICATION everything WITH (enabled = false)");
+is($subscriber->safe_psql('postgres', $remark),
+	'does not fire for rows of a subscription: ALTER TABLE ... ENABLE ALWAYS TRIGGER "fill"', 'with one it is told that it does not fire');
+$subscriber->safe_psql('postgres', q{ALTER TABLE texts_trigger ENABLE ALWAYS TRIGGER fill; ALTER SUBSCRIPTION everything ENABLE});
+is($subscriber->safe_psql('postgres', $remark), '', 'until it fires always');
 $subscriber->wait_for_subscription_sync($publisher, 'everything');
 
 sub all_right

@@ -101,6 +101,7 @@ for my $only_missing ('true', 'false')
 	unlike($said, qr/ERROR|WARNING/, "backfill, only_missing $only_missing: no error");
 	like($said, qr/NOTICE:.*foreign.*/i, "backfill, only_missing $only_missing: says that something is left out");
 	like($said, qr/NOTICE:.*\bfilled_far\b/s, "backfill, only_missing $only_missing: and names it");
+	like($said, qr/HINT:  Call embed_backfill\(\) for the tables of that kind on "far"\./, "backfill, only_missing $only_missing: and says where to call it");
 	like($said, qr/ 40 rows embedded/, "backfill, only_missing $only_missing: the rows that are near");
 	is($node->safe_psql('postgres', sprintf $near, 'filled'), '40|40', "backfill, only_missing $only_missing: they have vectors");
 	is_untouched("backfill, only_missing $only_missing");
@@ -113,7 +114,7 @@ is_untouched('backfill of a foreign table by itself');
 # The worker.
 $node->psql('postgres', q{SELECT embed_watch('watched', 'e', '{d}')}, stdout => \$stdout, stderr => \$said);
 unlike($said, qr/ERROR|WARNING/, 'embed_watch: no error');
-like($said, qr/NOTICE:.*\bwatched_far\b/s, 'embed_watch: names what is left out');
+like($said, qr/NOTICE:.*\bwatched_far\b.*HINT:  Call embed_watch\(\) for .* on "far"\./s, 'embed_watch: names what is left out, and where it is');
 ok($node->poll_query_until('postgres', 'SELECT count(e) = 40 FROM watched WHERE k < 3'), 'worker: the rows that are near');
 is(status('watched'), '40|40|0', 'embed_status: the rows that are near');
 is_untouched('worker');

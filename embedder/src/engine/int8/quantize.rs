@@ -39,7 +39,7 @@ pub fn quantize(
         interrupt.check()?;
         let found = encoder::run(instructions, config, &mut weights, &mut scratch, &[ids])?;
         let cosine = cosine(found.row(0), exact.into());
-        if !(cosine >= LEAST_COSINE) {
+        if cosine < LEAST_COSINE || cosine.is_nan() {
             return Err(Error::Imprecise { cosine });
         }
     }

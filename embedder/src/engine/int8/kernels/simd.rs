@@ -188,6 +188,7 @@ macro_rules! for_rows {
         }
     };
 }
+#[cfg(target_arch = "x86_64")]
 pub(super) use for_rows;
 
 /// The instructions that every processor has; the compiler finds those for several floats at once.
