@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use common::{deviation, options};
-use embedder::{Chunking, Embedder, Error, Files, Model, Options, remove_unused_compiled};
+use embedder::{Chunking, Embedder, Error, Files, Model, Options, Precision, remove_unused_compiled};
 
 const MODELS: [&str; 7] = ["e5", "minilm-layers", "minilm-cls", "minilm-dense", "bert", "xlm-roberta", "distilbert"];
 
@@ -374,7 +374,7 @@ fn recorded_files_are_compared_when_they_are_read() {
     let cache = tempfile::tempdir().unwrap();
     let target = tempfile::tempdir().unwrap();
     copy("minilm-dense", target.path(), &[]);
-    let checksums = Model::open(target.path(), &Files::Any).unwrap().checksums().clone();
+    let checksums = Model::open(target.path(), &Files::Any, Precision::Exact).unwrap().checksums().clone();
     let recorded = || {
         let options = Options { model: target.path().to_owned(), ..options() };
         Embedder::open(&options.with_files(Files::Recorded(checksums.clone())).with_cache(cache.path()))
@@ -396,7 +396,7 @@ fn a_recorded_tokenizer_is_compared_though_it_is_compiled() {
     let cache = tempfile::tempdir().unwrap();
     let target = tempfile::tempdir().unwrap();
     copy("xlm-roberta", target.path(), &[("tokenizer.json", &|text| text)]);
-    let checksums = Model::open(target.path(), &Files::Any).unwrap().checksums().clone();
+    let checksums = Model::open(target.path(), &Files::Any, Precision::Exact).unwrap().checksums().clone();
     let recorded = || {
         let options = Options { model: target.path().to_owned(), ..options() };
         Embedder::open(&options.with_files(Files::Recorded(checksums.clone())).with_cache(cache.path()))
