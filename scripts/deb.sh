@@ -72,7 +72,8 @@ else
     recommends=$pgvector
 fi
 runtime=$(sed -n 's/^RUNTIME = //p' "$root/Makefile")
-model=$(sed -n 's/^MODEL = //p' "$root/Makefile")
+model=$(sed -n 's/^MINILM = //p' "$root/Makefile")
+[ -n "$model" ] || die "the Makefile does not say what the model's directory is called"
 for file in *@PGVERSION@*; do mv "$file" "${file//@PGVERSION@/$major}"; done
 mv control.in control
 sed -i -e "s/@PGVERSION@/$major/g" -e "s/@RUNTIME@/$runtime/g" -e "s/@RUNTIME_VERSION@/${runtime#*.so.}/g" \
