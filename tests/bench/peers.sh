@@ -25,6 +25,7 @@ export PYTHONPATH=$PEERS/python PYTHONDONTWRITEBYTECODE=1 HF_HUB_OFFLINE=1 TRANS
 initdb -D "$dir/data" -A trust -U postgres -E UTF8 --no-locale >/dev/null
 # Preloaded, as the documentation has it; without a memo, because the queries are all the same.
 printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$dir'" "shared_preload_libraries = 'pg_embed'" \
+    "pg_embed.preload_models = 'all-MiniLM-L6-v2-int8'" \
     'pg_embed.threads = 1' 'pg_embed.memo_size = 0' >>"$dir/data/postgresql.conf"
 pg_ctl -D "$dir/data" -l "$dir/log" -w start >/dev/null
 sql -c 'SET client_min_messages = warning' -c 'CREATE EXTENSION pg_embed CASCADE'
