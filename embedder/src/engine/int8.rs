@@ -111,7 +111,10 @@ impl Session for Int8Session {
     }
 
     fn give_back(&mut self) -> Result<bool> {
-        let given = self.scratch.give_back();
-        Ok(self.weights.give_back() || given)
+        let is_large = self.scratch.give_back();
+        if is_large {
+            self.weights.give_back();
+        }
+        Ok(is_large)
     }
 }

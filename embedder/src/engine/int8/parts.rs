@@ -198,11 +198,9 @@ impl Int8Weights {
         self.bytes
     }
 
-    /// Frees the room for activations; `false` if there was none.
-    pub fn give_back(&mut self) -> bool {
-        let had = !self.quantized.is_empty();
+    /// Frees the room for activations.
+    pub fn give_back(&mut self) {
         self.quantized.clear();
-        had
     }
 }
 
