@@ -16,7 +16,7 @@
 
 PG_CONFIG ?= pg_config
 export PG_CONFIG ORT_LIB MODEL_DIR LEAVE_OUT CATALOG ROWS SHARDS MODEL SERVE BENCH_TEXTS CHROMIUM SCREENSHOTS
-export COLLECTION MODELS STS TEXTS ROUNDS
+export COLLECTION STS
 export DEB_VERSION
 # Where demo-report writes.
 REPORT ?= report
@@ -31,6 +31,8 @@ MODELS ?= all-MiniLM-L6-v2 all-MiniLM-L6-v2-int8
 TEXTS ?= 256
 ROUNDS ?= 5
 PLOTS ?=
+# Behind their values: a name that is exported first has one, an empty one.
+export MODELS TEXTS ROUNDS
 # What `make matrix` goes through: PostgreSQL 14 to 18.
 MATRIX ?= jammy bookworm noble trixie sid
 export PATH := $(HOME)/.cargo/bin:$(PATH)
