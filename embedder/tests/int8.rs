@@ -6,7 +6,7 @@ mod common;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use common::embedder as exact;
+use common::{embedder as exact, open_compiled};
 use embedder::{Batch, Embedder, Files, Instructions, Options, Precision, Tokens};
 use ndarray::{Array1, Array2, ArrayView1, s};
 use sha2::{Digest, Sha256};
@@ -19,12 +19,7 @@ fn options() -> Options {
 }
 
 fn int8() -> &'static Embedder {
-    static EMBEDDER: LazyLock<Embedder> = LazyLock::new(|| {
-        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
-        let embedder = Embedder::open(&options().with_cache(cache)).unwrap();
-        assert!(embedder.warning().is_none(), "{:?}", embedder.warning());
-        embedder
-    });
+    static EMBEDDER: LazyLock<Embedder> = LazyLock::new(|| open_compiled(options(), "compiled"));
     &EMBEDDER
 }
 
@@ -107,15 +102,11 @@ fn a_vector_is_the_same_with_any_instructions_and_without_a_compiled_model() {
     let tokens: Vec<Tokens> = random_tokens(400).into_iter().filter(|tokens| tokens.ids.len() < 24).take(12).collect();
     let expected = run(int8(), &tokens, 1);
     for instructions in Instructions::here() {
-        let embedder = Embedder::open(&int8_with(instructions)).unwrap();
+        let embedder = open_compiled(options().with_instructions(instructions), "compiled");
         assert_eq!(run(&embedder, &tokens, 1), expected, "{instructions:?}");
     }
     let uncompiled = Embedder::open(&options()).unwrap();
     assert_eq!(run(&uncompiled, &tokens, 2), expected);
-}
-
-fn int8_with(instructions: Instructions) -> Options {
-    options().with_cache(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled")).with_instructions(instructions)
 }
 
 #[test]
@@ -148,9 +139,8 @@ fn other_models_are_close_to_themselves_and_the_same_with_any_instructions() {
         .collect();
     for name in ["e5", "minilm-layers", "minilm-cls", "minilm-dense", "bert", "xlm-roberta", "distilbert"] {
         let options = |options: Options| Options { model: Path::new(&models).join(name), files: Files::Any, ..options };
-        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("models");
-        let exact = Embedder::open(&options(common::options().with_cache(&cache))).unwrap();
-        let int8 = Embedder::open(&options(self::options().with_cache(&cache))).unwrap();
+        let exact = open_compiled(options(common::options()), "models");
+        let int8 = open_compiled(options(self::options()), "models");
         let found = int8.embed_many(&texts, 2).unwrap();
         let cosine = |a: ArrayView1<f32>, b: ArrayView1<f32>| a.dot(&b) / (a.dot(&a) * b.dot(&b)).sqrt();
         for ((text, found), exact) in texts.iter().zip(found.rows()).zip(exact.embed_many(&texts, 2).unwrap().rows()) {
@@ -158,13 +148,9 @@ fn other_models_are_close_to_themselves_and_the_same_with_any_instructions() {
             assert_eq!(found, int8.embed(text).unwrap().vector, "{name}: {text:?} alone");
         }
         for instructions in Instructions::here() {
-            let other = Embedder::open(&options(self::options().with_cache(&cache).with_instructions(instructions)));
+            let other = open_compiled(options(self::options().with_instructions(instructions)), "models");
             let few = &texts[..4];
-            assert_eq!(
-                other.unwrap().embed_many(few, 1).unwrap(),
-                found.slice(s![..4, ..]),
-                "{name}: {instructions:?}"
-            );
+            assert_eq!(other.embed_many(few, 1).unwrap(), found.slice(s![..4, ..]), "{name}: {instructions:?}");
         }
     }
 }
@@ -179,10 +165,8 @@ fn it_is_a_model_by_itself() {
 
 #[test]
 fn it_does_without_the_runtime() {
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
-    let options =
-        Options::new(env!("PG_EMBED_MODEL"), "/nonexistent").with_precision(Precision::Int8).with_cache(cache);
-    assert!(Embedder::open(&options).is_ok());
+    let options = Options::new(env!("PG_EMBED_MODEL"), "/nonexistent").with_precision(Precision::Int8);
+    assert!(open_compiled(options, "compiled").embed("a dress").is_ok());
 }
 
 /// Not a test of its own: what `known.json` and the extension's scripts have to say once the way to quantise is another one.

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use common::{deviation, options};
+use common::{deviation, open_compiled, options};
 use embedder::{Chunking, Embedder, Error, Files, Model, Options, Precision, remove_unused_compiled};
 
 const MODELS: [&str; 7] = ["e5", "minilm-layers", "minilm-cls", "minilm-dense", "bert", "xlm-roberta", "distilbert"];
@@ -27,9 +27,7 @@ fn of(name: &str) -> Options {
 
 /// The models are compiled once for all tests of this file.
 fn open(name: &str) -> Embedder {
-    let embedder = Embedder::open(&of(name).with_cache(concat!(env!("CARGO_TARGET_TMPDIR"), "/models"))).unwrap();
-    assert!(embedder.warning().is_none(), "{:?}", embedder.warning());
-    embedder
+    open_compiled(of(name), "models")
 }
 
 #[derive(serde::Deserialize)]

@@ -49,13 +49,9 @@ impl Int8 {
         Self { instructions: instructions.map_or(best, |instructions| instructions.min(best)) }
     }
 
-    fn open(&self, model: &Model, bytes: Bytes) -> Box<dyn Session> {
-        Box::new(Int8Session {
-            instructions: self.instructions,
-            config: model.config().clone(),
-            weights: Int8Weights::new(Parts::of(model.config()), bytes),
-            scratch: Scratch::default(),
-        })
+    fn open(&self, model: &Model, weights: Int8Weights) -> Box<dyn Session> {
+        let (instructions, config) = (self.instructions, model.config().clone());
+        Box::new(Int8Session { instructions, config, weights, scratch: Scratch::default() })
     }
 }
 
@@ -74,22 +70,22 @@ impl Engine for Int8 {
             Some(directory) => Tokenizer::open_compiled(model, directory)?,
             None => Tokenizer::open(model)?,
         };
-        let bytes = quantize::quantize(self.instructions, model, &tokenizer, interrupt)?;
+        let weights = quantize::quantize(self.instructions, model, &tokenizer, interrupt)?;
         if let Some(directory) = directory {
             let path = directory.join(compiled::WEIGHTS);
-            fs::write(&path, &*bytes).map_err(|e| Error::io("write", &path, e))?;
+            fs::write(&path, weights.bytes()).map_err(|e| Error::io("write", &path, e))?;
         }
-        Ok(self.open(model, Bytes::Owned(bytes)))
+        Ok(self.open(model, weights))
     }
 
     fn map(&self, model: &Model, directory: &Path) -> Result<Box<dyn Session>> {
         let path = directory.join(compiled::WEIGHTS);
-        let bytes = model::map(&path)?;
-        if bytes.len() != Parts::of(model.config()).bytes {
+        let (parts, bytes) = (Parts::of(model.config()), model::map(&path)?);
+        if bytes.len() != parts.bytes {
             let reason = format!("it has {} bytes, which is not the size of this model", bytes.len());
             return Err(Error::Malformed { path, reason });
         }
-        Ok(self.open(model, Bytes::Mapped(bytes)))
+        Ok(self.open(model, Int8Weights::new(parts, Bytes::Mapped(bytes))))
     }
 
     fn known(&self) -> &'static str {

@@ -12,13 +12,15 @@ pub fn options() -> Options {
 
 /// One embedder for all tests of a file, with a compiled model.
 pub fn embedder() -> &'static Embedder {
-    static EMBEDDER: LazyLock<Embedder> = LazyLock::new(|| {
-        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
-        let embedder = Embedder::open(&options().with_cache(cache)).unwrap();
-        assert!(embedder.warning().is_none(), "{:?}", embedder.warning());
-        embedder
-    });
+    static EMBEDDER: LazyLock<Embedder> = LazyLock::new(|| open_compiled(options(), "compiled"));
     &EMBEDDER
+}
+
+/// An embedder with a compiled model, in a directory of this name that is kept for the next time.
+pub fn open_compiled(options: Options, cache: &str) -> Embedder {
+    let embedder = Embedder::open(&options.with_cache(Path::new(env!("CARGO_TARGET_TMPDIR")).join(cache))).unwrap();
+    assert!(embedder.warning().is_none(), "{:?}", embedder.warning());
+    embedder
 }
 
 /// The greatest difference of two vectors in any component.

@@ -31,7 +31,6 @@ pub struct Layer {
 }
 
 /// A matrix with its bias.
-#[derive(Clone)]
 pub struct Matrix {
     pub inputs: usize,
     pub outputs: usize,
@@ -40,12 +39,7 @@ pub struct Matrix {
     pub bias: Vec<f32>,
     /// The values and the bias as the kernels read them.
     pub packed: [Vec<f32>; 2],
-    /// The greatest absolute value of each input so far.
-    pub largest: Vec<f32>,
-    /// The sums of each input and of its squares so far, and of how many rows.
-    sums: Vec<f64>,
-    squares: Vec<f64>,
-    rows: usize,
+    pub seen: Seen,
 }
 
 impl Matrix {
@@ -55,56 +49,63 @@ impl Matrix {
         let mut padded = bias.clone();
         padded.resize(outputs.next_multiple_of(kernels::PANEL), 0.0);
         let packed = [kernels::pack_float(outputs, inputs, &values), padded];
-        Self {
-            inputs,
-            outputs,
-            values,
-            bias,
-            packed,
-            largest: vec![0.0; inputs],
-            sums: vec![0.0; inputs],
-            squares: vec![0.0; inputs],
-            rows: 0,
-        }
+        Self { inputs, outputs, values, bias, packed, seen: Seen::none(inputs) }
     }
 
-    /// The same with its outputs in this order.
-    pub fn with_outputs(&self, order: &[usize]) -> Self {
-        let values = order.iter().flat_map(|output| &self.values[output * self.inputs..][..self.inputs]);
-        Self {
-            values: values.copied().collect(),
-            bias: order.iter().map(|output| self.bias[*output]).collect(),
-            packed: Default::default(),
-            ..self.clone()
-        }
+    /// Puts its outputs into this order; the kernels' copy stays as it is.
+    pub fn order_outputs(&mut self, order: &[usize]) {
+        let rows = order.iter().flat_map(|output| &self.values[output * self.inputs..][..self.inputs]);
+        self.values = rows.copied().collect();
+        self.bias = order.iter().map(|output| self.bias[*output]).collect();
     }
 
-    /// The same with its inputs in this order.
-    pub fn with_inputs(&self, order: &[usize]) -> Self {
+    /// Puts its inputs into this order; the kernels' copy stays as it is.
+    pub fn order_inputs(&mut self, order: &[usize]) {
         let rows = self.values.chunks_exact(self.inputs);
-        Self {
-            values: rows.flat_map(|row| order.iter().map(|input| row[*input])).collect(),
-            largest: order.iter().map(|input| self.largest[*input]).collect(),
-            sums: order.iter().map(|input| self.sums[*input]).collect(),
-            squares: order.iter().map(|input| self.squares[*input]).collect(),
-            packed: Default::default(),
-            ..self.clone()
-        }
-    }
-
-    /// The mean of each input.
-    pub fn means(&self) -> impl Iterator<Item = f64> {
-        self.sums.iter().map(|sum| sum / self.rows as f64)
-    }
-
-    /// The mean square of each input.
-    pub fn mean_squares(&self) -> impl Iterator<Item = f64> {
-        self.squares.iter().map(|sum| sum / self.rows as f64)
+        self.values = rows.flat_map(|row| order.iter().map(|input| row[*input])).collect();
+        self.seen.order(order);
     }
 
     fn as_matrix(&self) -> FloatMatrix<'_> {
         let [values, bias] = &self.packed;
         FloatMatrix { inputs: self.inputs, outputs: self.outputs, values, bias }
+    }
+}
+
+/// The activations that a matrix was multiplied with so far, input by input.
+pub struct Seen {
+    /// The greatest absolute value.
+    pub largest: Vec<f32>,
+    sums: Vec<f64>,
+    squares: Vec<f64>,
+    rows: usize,
+}
+
+impl Seen {
+    fn none(inputs: usize) -> Self {
+        Self { largest: vec![0.0; inputs], sums: vec![0.0; inputs], squares: vec![0.0; inputs], rows: 0 }
+    }
+
+    fn add(&mut self, row: &[f32]) {
+        self.largest.iter_mut().zip(row).for_each(|(largest, x)| *largest = largest.max(x.abs()));
+        self.sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
+        self.squares.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x).powi(2));
+        self.rows += 1;
+    }
+
+    pub fn means(&self) -> impl Iterator<Item = f64> {
+        self.sums.iter().map(|sum| sum / self.rows as f64)
+    }
+
+    pub fn mean_squares(&self) -> impl Iterator<Item = f64> {
+        self.squares.iter().map(|sum| sum / self.rows as f64)
+    }
+
+    fn order(&mut self, order: &[usize]) {
+        self.largest = order.iter().map(|input| self.largest[*input]).collect();
+        for sums in [&mut self.sums, &mut self.squares] {
+            *sums = order.iter().map(|input| sums[*input]).collect();
+        }
     }
 }
 
@@ -224,12 +225,7 @@ impl Weights for FloatWeights {
         out: &mut [f32],
     ) -> Result<()> {
         let matrix = &mut self.layers[layer].linear[linear as usize];
-        for row in x.chunks(stride(matrix.inputs)).take(rows) {
-            matrix.largest.iter_mut().zip(row).for_each(|(largest, x)| *largest = largest.max(x.abs()));
-            matrix.sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
-            matrix.squares.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x).powi(2));
-        }
-        matrix.rows += rows;
+        x.chunks(stride(matrix.inputs)).take(rows).for_each(|row| matrix.seen.add(row));
         kernels::multiply(instructions, x, rows, matrix.as_matrix(), then, out);
         Ok(())
     }

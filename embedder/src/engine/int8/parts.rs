@@ -194,8 +194,9 @@ impl Int8Weights {
         Self { parts, bytes, quantized: Vec::new() }
     }
 
-    pub fn into_bytes(self) -> Bytes {
-        self.bytes
+    /// The file's content.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Frees the room for activations.

@@ -6,7 +6,7 @@
 use ndarray::ArrayView1;
 
 use super::calibrate::{FloatWeights, Matrix, TEXTS};
-use super::encoder::{self, Linear, Scratch};
+use super::encoder::{self, Scratch};
 use super::kernels::{Buffer, Instructions, pack_int8};
 use super::parts::{Bytes, Int8Weights, LinearPlaces, Parts};
 use crate::error::{Error, Result};
@@ -17,7 +17,7 @@ use crate::tokenizer::Tokenizer;
 /// Least cosine of a text's vector to the exact one.
 const LEAST_COSINE: f32 = 0.98;
 
-/// The compiled model, made with these instructions: which they are is of no effect on it.
+/// The weights in 8 bits, made with these instructions: which they are is of no effect on them.
 ///
 /// # Errors
 /// What is wrong with the model's files; an interrupt; a model whose vectors are too far from the exact ones.
@@ -26,14 +26,14 @@ pub fn quantize(
     model: &Model,
     tokenizer: &Tokenizer,
     interrupt: Interrupt,
-) -> Result<Buffer<u8>> {
+) -> Result<Int8Weights> {
     let config = model.config();
     let ids = TEXTS.lines().map(|text| Ok(tokenizer.encode(text)?.ids)).collect::<Result<Vec<_>>>()?;
     let mut weights = FloatWeights::read(model, interrupt)?;
     let exact = weights.calibrate(instructions, config, &ids, interrupt)?;
-    let file = write(&weights, &Parts::of(config), interrupt)?;
-    drop(weights);
-    let mut weights = Int8Weights::new(Parts::of(config), Bytes::Owned(file));
+    let parts = Parts::of(config);
+    let file = write(weights, &parts, interrupt)?;
+    let mut weights = Int8Weights::new(parts, Bytes::Owned(file));
     let mut scratch = Scratch::default();
     for (ids, exact) in ids.iter().zip(&exact) {
         interrupt.check()?;
@@ -43,32 +43,28 @@ pub fn quantize(
             return Err(Error::Imprecise { cosine });
         }
     }
-    match weights.into_bytes() {
-        Bytes::Owned(file) => Ok(file),
-        Bytes::Mapped(_) => Err(Error::OutOfMemory { bytes: None }),
-    }
+    Ok(weights)
 }
 
 fn cosine(a: ArrayView1<f32>, b: ArrayView1<f32>) -> f32 {
     a.dot(&b) / (a.dot(&a) * b.dot(&b)).sqrt()
 }
 
-fn write(weights: &FloatWeights, parts: &Parts, interrupt: Interrupt) -> Result<Buffer<u8>> {
+fn write(weights: FloatWeights, parts: &Parts, interrupt: Interrupt) -> Result<Buffer<u8>> {
     let mut file = Buffer::zeroed(parts.bytes)?;
     parts.word.put(&mut file, &weights.word);
     parts.position.put(&mut file, &weights.position);
     for (place, values) in parts.norm.iter().zip(&weights.norm) {
         place.put(&mut file, values);
     }
-    for (places, layer) in parts.layers.iter().zip(&weights.layers) {
-        let order = order(&layer.linear[Linear::Output as usize]);
-        for ((linear, places), matrix) in Linear::ALL.into_iter().zip(&places.linear).zip(&layer.linear) {
+    for (places, mut layer) in parts.layers.iter().zip(weights.layers) {
+        let [_, _, intermediate, output] = &mut layer.linear;
+        let order = order(output);
+        intermediate.order_outputs(&order);
+        output.order_inputs(&order);
+        for (places, matrix) in places.linear.iter().zip(&layer.linear) {
             interrupt.check()?;
-            match linear {
-                Linear::Intermediate => put(&mut file, places, &matrix.with_outputs(&order)),
-                Linear::Output => put(&mut file, places, &matrix.with_inputs(&order)),
-                Linear::Qkv | Linear::Projection => put(&mut file, places, matrix),
-            }
+            put(&mut file, places, matrix);
         }
         for (place, values) in places.norms.iter().flatten().zip(layer.norms.iter().flatten()) {
             place.put(&mut file, values);
@@ -85,7 +81,7 @@ fn write(weights: &FloatWeights, parts: &Parts, interrupt: Interrupt) -> Result<
 /// The inputs of a matrix by their size, the largest first.
 fn order(matrix: &Matrix) -> Vec<usize> {
     let sizes: Vec<f32> =
-        matrix.largest.iter().zip(balance(matrix)).map(|(largest, factor)| largest * factor).collect();
+        matrix.seen.largest.iter().zip(balance(matrix)).map(|(largest, factor)| largest * factor).collect();
     let mut order: Vec<usize> = (0..matrix.inputs).collect();
     order.sort_by(|a, b| sizes[*b].total_cmp(&sizes[*a]));
     order
@@ -95,7 +91,7 @@ fn order(matrix: &Matrix) -> Vec<usize> {
 fn put(file: &mut [u8], places: &LinearPlaces, matrix: &Matrix) {
     let (factors, width) = (balance(matrix), matrix.inputs / places.parts);
     let padded = places.scales.len() / places.parts;
-    let squares = matrix.mean_squares().zip(&factors).map(|(square, factor)| square * f64::from(*factor).powi(2));
+    let squares = matrix.seen.mean_squares().zip(&factors).map(|(square, factor)| square * f64::from(*factor).powi(2));
     let squares: Vec<f64> = squares.collect();
     let mut values = Vec::with_capacity(matrix.values.len());
     let mut scales = vec![0.0; places.scales.len()];
@@ -111,7 +107,7 @@ fn put(file: &mut [u8], places: &LinearPlaces, matrix: &Matrix) {
         }
         // What rounding the weights adds on average is no noise, so it is taken off again.
         let errors = errors.iter().zip(&factors).map(|(error, factor)| f64::from(error * factor));
-        *bias -= errors.zip(matrix.means()).map(|(error, mean)| error * mean).sum::<f64>() as f32;
+        *bias -= errors.zip(matrix.seen.means()).map(|(error, mean)| error * mean).sum::<f64>() as f32;
     }
     let (packed, sums) = pack_int8(matrix.outputs, matrix.inputs, places.parts, &values);
     places.factors.put(file, &factors);
@@ -132,7 +128,7 @@ fn balance(matrix: &Matrix) -> Vec<f32> {
         // An input that is always zero has no balance.
         if factor.is_normal() { factor } else { 1.0 }
     };
-    largest.iter().zip(&matrix.largest).map(factor).collect()
+    largest.iter().zip(&matrix.seen.largest).map(factor).collect()
 }
 
 /// The largest value of a weight in 8 bits: with -128, sums could not be negated.
