@@ -41,8 +41,8 @@ trap 'exit 143' TERM
 mkdir -p "$dir/deps/catalog"
 cp "$root"/*.md "$root/LICENSE" "$root/Makefile" "$dir/"
 folders=(docs scripts tests deps/clients)
-# Some 770 MB, which only the tests read.
-[[ $1 != tests/* || $1 = tests/quality.sh ]] || folders+=(deps/models)
+# Some 770 MB, which only these read.
+case $1 in tests/run.sh | tests/bench.sh | tests/bench/models.sh) folders+=(deps/models) ;; esac
 for folder in "${folders[@]}"; do
     [ ! -d "$root/$folder" ] || cp -R "$root/$folder" "$dir/$folder"
 done

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::ffi::{CString, OsStr};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -54,6 +54,16 @@ impl Backend {
 /// A path as seen from the data directory.
 pub fn relative(path: &Path) -> PathBuf {
     path.strip_prefix(server::data_directory()).unwrap_or(path).to_owned()
+}
+
+/// The model that came with the extension, by its names: in each precision it is a model by itself. The first one is what is
+/// meant where none is named.
+pub const BUILT_IN_NAMES: [(&CStr, Precision); 2] =
+    [(c"all-MiniLM-L6-v2", Precision::Exact), (c"all-MiniLM-L6-v2-int8", Precision::Int8)];
+
+/// In which precision the model that came with the extension has this name.
+pub fn built_in_named(name: &[u8]) -> Option<Precision> {
+    BUILT_IN_NAMES.iter().find(|(built_in, _)| built_in.to_bytes() == name).map(|(_, precision)| *precision)
 }
 
 /// Those of the model that came with the extension: a place for each precision.
@@ -136,10 +146,11 @@ pub fn preload() {
 const INT8: &[u8] = b":int8";
 
 fn preload_one(directory: &Path) -> Result<&'static Backend> {
-    if directory == Path::new(MINILM_INT8) {
-        return built_in(Precision::Int8);
+    let name = directory.as_os_str().as_bytes();
+    if let Some(precision) = built_in_named(name) {
+        return built_in(precision);
     }
-    let (directory, precision) = match directory.as_os_str().as_bytes().strip_suffix(INT8) {
+    let (directory, precision) = match name.strip_suffix(INT8) {
         Some(directory) => (Path::new(OsStr::from_bytes(directory)), Precision::Int8),
         None => (directory, Precision::Exact),
     };
@@ -181,8 +192,6 @@ fn uncompiled(reason: &embedder::Error) -> Report {
 
 /// The directory of the model that came with the extension, where models are.
 const MINILM: &str = "all-MiniLM-L6-v2";
-/// What that model is called in 8 bits.
-const MINILM_INT8: &str = "all-MiniLM-L6-v2-int8";
 
 fn model_directory() -> PathBuf {
     setting(&guc::MODEL_DIRECTORY).unwrap_or_else(|| models_directory().join(MINILM))

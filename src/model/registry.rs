@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use embedder::{Checksums, Files, Precision};
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use crate::model::backend::{self, Backend};
+use crate::model::backend::{self, BUILT_IN_NAMES, Backend, built_in_named};
 use crate::postgres::foreign::{self, Server};
 use crate::postgres::report::{Report, Result};
 use crate::postgres::spi;
@@ -28,10 +28,6 @@ const FILES: &CStr = c"files";
 const PRECISION: &CStr = c"precision";
 const DIMENSIONS: &CStr = c"dimensions";
 const TOLD: [&CStr; 5] = [c"architecture", DIMENSIONS, c"max_tokens", c"pooling", c"prompts"];
-
-/// The model that is there after CREATE EXTENSION, by its names: in each precision it is a model by itself.
-const BUILT_IN: [(&CStr, Precision); 2] =
-    [(c"all-MiniLM-L6-v2", Precision::Exact), (c"all-MiniLM-L6-v2-int8", Precision::Int8)];
 
 /// A model by its name, and one of its prompts; by default, all-MiniLM-L6-v2, which has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -75,7 +71,8 @@ impl Named {
 
     /// Whether it is the model that is used where none is named.
     pub fn is_default(&self) -> bool {
-        self.prompt.is_none() && self.model.as_deref().is_none_or(|name| built_in(name) == Some(Precision::Exact))
+        self.prompt.is_none()
+            && self.model.as_deref().is_none_or(|name| built_in_named(name.to_bytes()) == Some(Precision::Exact))
     }
 
     /// How many components its vectors have, told without opening it.
@@ -97,12 +94,12 @@ impl Named {
     }
 
     pub fn name(&self) -> String {
-        encoding::to_utf8_lossy(self.model.as_deref().unwrap_or(BUILT_IN[0].0))
+        encoding::to_utf8_lossy(self.model.as_deref().unwrap_or(BUILT_IN_NAMES[0].0))
     }
 
     fn registered(&self) -> Result<Source> {
-        let name = self.model.as_deref().unwrap_or(BUILT_IN[0].0);
-        if let Some(precision) = built_in(name) {
+        let name = self.model.as_deref().unwrap_or(BUILT_IN_NAMES[0].0);
+        if let Some(precision) = built_in_named(name.to_bytes()) {
             return Ok(Source::BuiltIn(precision));
         }
         let quoted = self.name();
@@ -124,11 +121,6 @@ impl Named {
 enum Source {
     BuiltIn(Precision),
     Server(Server),
-}
-
-/// In which precision the model that came with the extension has this name.
-fn built_in(name: &CStr) -> Option<Precision> {
-    BUILT_IN.iter().find(|(built_in, _)| *built_in == name).map(|(_, precision)| *precision)
 }
 
 impl Model {
@@ -192,7 +184,7 @@ pub fn add(name: &CStr, directory: Option<&str>, precision: &str) -> Result<()> 
             .hint("A superuser can GRANT USAGE ON FOREIGN DATA WRAPPER embed_model to the role."));
     }
     refuse_unfit_name(name, &quoted)?;
-    if built_in(name).is_some() {
+    if built_in_named(name.to_bytes()).is_some() {
         let message = format!("model \"{quoted}\" already exists");
         return Err(Report::new(PgSqlErrorCode::ERRCODE_DUPLICATE_OBJECT, message)
             .detail("It is there after CREATE EXTENSION.")
@@ -252,7 +244,7 @@ pub fn drop(name: &CStr) -> Result<()> {
     spi::refuse_read_only(c"embed_drop_model()")?;
     let quoted = encoding::to_utf8_lossy(name);
     if Server::find(name, VALIDATOR).is_none() {
-        let (sqlstate, message) = match built_in(name).is_some() {
+        let (sqlstate, message) = match built_in_named(name.to_bytes()).is_some() {
             true => (
                 PgSqlErrorCode::ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST,
                 format!("cannot drop model \"{quoted}\" because extension pg_embed requires it"),
