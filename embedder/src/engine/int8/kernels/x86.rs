@@ -50,6 +50,55 @@ macro_rules! by_instructions {
     };
 }
 
+/// Defines the tiles of [`Simd`], compiled for these instructions and these numbers of rows, with so many halves of a panel of
+/// floats at a time.
+macro_rules! tiles {
+    ($features:literal, [$($rows:literal)+], $at_once:literal) => {
+        #[inline(always)]
+        fn float_tile(
+            self,
+            rows: usize,
+            x: &[f32],
+            stride: usize,
+            panel: FloatPanel<'_>,
+            out: &mut [f32],
+            out_stride: usize,
+        ) {
+            #[target_feature(enable = $features)]
+            fn compiled<S: Simd>(
+                simd: S,
+                rows: usize,
+                x: &[f32],
+                stride: usize,
+                panel: FloatPanel<'_>,
+                out: &mut [f32],
+                out_stride: usize,
+            ) {
+                for_rows!(rows, [$($rows)+], ROWS => float_tile::<_, ROWS, $at_once>(simd, x, stride, panel, out, out_stride));
+            }
+            // SAFETY: a value of this type exists only where the processor has the instructions.
+            unsafe { compiled(self, rows, x, stride, panel, out, out_stride) }
+        }
+
+        #[inline(always)]
+        fn int8_tile(self, rows: usize, x: Int8Rows<'_>, panel: Int8Panel<'_>, out: &mut [f32], out_stride: usize) {
+            #[target_feature(enable = $features)]
+            fn compiled<S: Simd>(
+                simd: S,
+                rows: usize,
+                x: Int8Rows<'_>,
+                panel: Int8Panel<'_>,
+                out: &mut [f32],
+                out_stride: usize,
+            ) {
+                for_rows!(rows, [$($rows)+], ROWS => int8_tile::<_, ROWS>(simd, x, panel, out, out_stride));
+            }
+            // SAFETY: as above.
+            unsafe { compiled(self, rows, x, panel, out, out_stride) }
+        }
+    };
+}
+
 impl Simd for Avx512 {
     type Floats = __m512;
     type Ints = __m512i;
@@ -100,48 +149,7 @@ impl Simd for Avx512 {
         unsafe { avx512_int8_sums(x, stride, panel) }
     }
 
-    #[inline(always)]
-    fn float_tile(
-        self,
-        rows: usize,
-        x: &[f32],
-        stride: usize,
-        panel: FloatPanel<'_>,
-        out: &mut [f32],
-        out_stride: usize,
-    ) {
-        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma")]
-        fn compiled(
-            simd: Avx512,
-            rows: usize,
-            x: &[f32],
-            stride: usize,
-            panel: FloatPanel<'_>,
-            out: &mut [f32],
-            out_stride: usize,
-        ) {
-            for_rows!(rows, [1 2 3 4 5 6 7 8 9 10 11 12 13 14], ROWS => float_tile::<_, ROWS, 2>(simd, x, stride, panel, out, out_stride));
-        }
-        // SAFETY: a value of this type exists only where the processor has the instructions.
-        unsafe { compiled(self, rows, x, stride, panel, out, out_stride) }
-    }
-
-    #[inline(always)]
-    fn int8_tile(self, rows: usize, x: Int8Rows<'_>, panel: Int8Panel<'_>, out: &mut [f32], out_stride: usize) {
-        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma")]
-        fn compiled(
-            simd: Avx512,
-            rows: usize,
-            x: Int8Rows<'_>,
-            panel: Int8Panel<'_>,
-            out: &mut [f32],
-            out_stride: usize,
-        ) {
-            for_rows!(rows, [1 2 3 4 5 6 7 8 9 10 11 12 13 14], ROWS => int8_tile::<_, ROWS>(simd, x, panel, out, out_stride));
-        }
-        // SAFETY: a value of this type exists only where the processor has the instructions.
-        unsafe { compiled(self, rows, x, panel, out, out_stride) }
-    }
+    tiles! { "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma", [1 2 3 4 5 6 7 8 9 10 11 12 13 14], 2 }
 }
 
 #[inline]
@@ -254,48 +262,7 @@ impl Simd for Avx2 {
         unsafe { avx2_int8_sums(x, stride, panel) }
     }
 
-    #[inline(always)]
-    fn float_tile(
-        self,
-        rows: usize,
-        x: &[f32],
-        stride: usize,
-        panel: FloatPanel<'_>,
-        out: &mut [f32],
-        out_stride: usize,
-    ) {
-        #[target_feature(enable = "avx2,fma")]
-        fn compiled(
-            simd: Avx2,
-            rows: usize,
-            x: &[f32],
-            stride: usize,
-            panel: FloatPanel<'_>,
-            out: &mut [f32],
-            out_stride: usize,
-        ) {
-            for_rows!(rows, [1 2 3 4 5 6], ROWS => float_tile::<_, ROWS, 1>(simd, x, stride, panel, out, out_stride));
-        }
-        // SAFETY: a value of this type exists only where the processor has the instructions.
-        unsafe { compiled(self, rows, x, stride, panel, out, out_stride) }
-    }
-
-    #[inline(always)]
-    fn int8_tile(self, rows: usize, x: Int8Rows<'_>, panel: Int8Panel<'_>, out: &mut [f32], out_stride: usize) {
-        #[target_feature(enable = "avx2,fma")]
-        fn compiled(
-            simd: Avx2,
-            rows: usize,
-            x: Int8Rows<'_>,
-            panel: Int8Panel<'_>,
-            out: &mut [f32],
-            out_stride: usize,
-        ) {
-            for_rows!(rows, [1 2 3 4 5 6], ROWS => int8_tile::<_, ROWS>(simd, x, panel, out, out_stride));
-        }
-        // SAFETY: a value of this type exists only where the processor has the instructions.
-        unsafe { compiled(self, rows, x, panel, out, out_stride) }
-    }
+    tiles! { "avx2,fma", [1 2 3 4 5 6], 1 }
 }
 
 /// One value of sixteen lanes, each joined with the one half as many before it.
