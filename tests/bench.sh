@@ -2,16 +2,8 @@
 # What the extension costs a server: latencies, memory per connection, rates. Called by `make bench`.
 set -euo pipefail
 
-bindir=$("$PG_CONFIG" --bindir)
-export PATH=$bindir:$PATH
-unset PGPORT PGDATABASE PGDATA PGOPTIONS
-dir=$(mktemp -d /tmp/pg_embed_bench.XXXXXX)
-export PGHOST=$dir PGUSER=postgres PGDATABASE=postgres
-trap 'pg_ctl -D "$dir/data" -m fast -w stop >/dev/null 2>&1 || true; rm -rf "$dir"' EXIT
-
-initdb -D "$dir/data" -A trust -U postgres -E UTF8 --no-locale >/dev/null
-printf "listen_addresses = ''\nunix_socket_directories = '%s'\n" "$dir" >>"$dir/data/postgresql.conf"
 . "$(dirname "$0")/bench/common.sh"
+one_server
 
 # rate THREADS: of one call with all texts.
 rate() {
@@ -20,9 +12,7 @@ rate() {
 }
 
 for preload in '' pg_embed; do
-    echo "shared_preload_libraries = '$preload'" >>"$dir/data/postgresql.conf"
-    pg_ctl -D "$dir/data" -m fast -w stop >/dev/null 2>&1 || true
-    pg_ctl -D "$dir/data" -l "$dir/log" -w start >/dev/null
+    restart_server "$dir" "shared_preload_libraries = '$preload'"
     sql -c 'SET client_min_messages = warning' -c 'CREATE EXTENSION IF NOT EXISTS pg_embed CASCADE'
     sql -c "SELECT embed_text('compile')" >/dev/null
     echo "shared_preload_libraries = '$preload'"
@@ -116,6 +106,6 @@ sql -F ' ms, p99 ' -c "SELECT 'from commit to vector: p50 ' || round(1000 * extr
 
 # --- What it costs everybody else on a server, on servers of its own.
 
-pg_ctl -D "$dir/data" -m fast -w stop >/dev/null
+stop_server "$dir"
 "$(dirname "$0")/bench/server.sh"
 "$(dirname "$0")/bench/models.sh"

@@ -5,18 +5,10 @@ set -euo pipefail
 
 models=$(cd "$(dirname "$0")/../.." && pwd)/deps/models
 [ -d "$models" ] || { echo 'further models: left out, make test-deps makes them'; exit 0; }
-dir=$(mktemp -d /tmp/pg_embed_bench.XXXXXX)
-export PGHOST=$dir PGUSER=postgres PGDATABASE=postgres
-trap 'pg_ctl -D "$dir/data" -m fast -w stop >/dev/null 2>&1 || true; rm -rf "$dir"' EXIT
-initdb -D "$dir/data" -A trust -U postgres -E UTF8 --no-locale >/dev/null
-printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$dir'" >>"$dir/data/postgresql.conf"
 . "$(dirname "$0")/common.sh"
+one_server
 
-restart() {
-    printf '%s\n' "shared_preload_libraries = '$1'" "pg_embed.preload_models = '$2'" >>"$dir/data/postgresql.conf"
-    pg_ctl -D "$dir/data" -m fast -w stop >/dev/null 2>&1 || true
-    pg_ctl -D "$dir/data" -l "$dir/log" -w start >/dev/null
-}
+restart() { restart_server "$dir" "shared_preload_libraries = '$1'" "pg_embed.preload_models = '$2'"; }
 # call MODEL TEXT
 call() { echo "embed_text('$2', '$1')"; }
 first() { first_of "$(call "$1" 'green sleeveless summer wear for a party in may')" 11; }

@@ -9,25 +9,16 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 : "${PEERS:?} ${REPORT:?} ${MODELS:?} ${TEXTS:?} ${ROUNDS:?}"
-bindir=$("$PG_CONFIG" --bindir)
-export PATH=$bindir:$PATH
-unset PGPORT PGDATABASE PGDATA PGOPTIONS
-dir=$(mktemp -d /tmp/pg_embed_bench.XXXXXX)
-export PGHOST=$dir PGUSER=postgres PGDATABASE=postgres
-trap 'pg_ctl -D "$dir/data" -m fast -w stop >/dev/null 2>&1 || true; rm -rf "$dir"' EXIT
-
 # The last core, the server and all its peers; one thread each.
 taskset -pc "$(taskset -pc $$ | sed 's/.*[:,-] *//')" $$ >/dev/null
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 export PYTHONPATH=$PEERS/python PYTHONDONTWRITEBYTECODE=1 HF_HUB_OFFLINE=1 TRANSFORMERS_VERBOSITY=error
 
 . "$here/common.sh"
-initdb -D "$dir/data" -A trust -U postgres -E UTF8 --no-locale >/dev/null
+one_server
 # Preloaded, as the documentation has it; without a memo, because the queries are all the same.
-printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$dir'" "shared_preload_libraries = 'pg_embed'" \
-    "pg_embed.preload_models = 'all-MiniLM-L6-v2-int8'" \
-    'pg_embed.threads = 1' 'pg_embed.memo_size = 0' >>"$dir/data/postgresql.conf"
-pg_ctl -D "$dir/data" -l "$dir/log" -w start >/dev/null
+restart_server "$dir" "shared_preload_libraries = 'pg_embed'" "pg_embed.preload_models = 'all-MiniLM-L6-v2-int8'" \
+    'pg_embed.threads = 1' 'pg_embed.memo_size = 0'
 sql -c 'SET client_min_messages = warning' -c 'CREATE EXTENSION pg_embed CASCADE'
 sql -v python="$PEERS/python" -v model="$PEERS/models/safetensors" -f "$here/peers/functions.sql"
 

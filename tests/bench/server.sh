@@ -3,28 +3,18 @@
 # Two servers run side by side, of which only the second preloads pg_embed; rounds take turns between them.
 set -euo pipefail
 
-bindir=$("$PG_CONFIG" --bindir)
-export PATH=$bindir:$PATH
-unset PGPORT PGDATABASE PGDATA PGOPTIONS
-dir=$(mktemp -d /tmp/pg_embed_bench.XXXXXX)
-export PGUSER=postgres PGDATABASE=postgres
-stop() { pg_ctl -D "$dir/$1/data" -m fast -w stop >/dev/null 2>&1 || true; }
-trap 'stop without; stop with; rm -rf "$dir"' EXIT
+. "$(dirname "$0")/common.sh"
+find_postgres
+trap 'stop_server "$dir/without"; stop_server "$dir/with"; rm -rf "$dir"' EXIT
 
 # Disks and autovacuum have no part in what is measured here.
-for server in without with; do
-    mkdir "$dir/$server"
-    initdb -D "$dir/$server/data" -A trust -U postgres -E UTF8 --no-locale >/dev/null
-    printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$dir/$server'" 'synchronous_commit = off' \
-        'autovacuum = off' 'shared_buffers = 128MB' >>"$dir/$server/data/postgresql.conf"
-done
+lines=('synchronous_commit = off' 'autovacuum = off' 'shared_buffers = 128MB')
+make_server "$dir/without" "${lines[@]}"
 # So the postmaster tells of each process that it starts.
-printf '%s\n' "shared_preload_libraries = 'pg_embed'" 'log_min_messages = debug1' >>"$dir/with/data/postgresql.conf"
-for server in without with; do
-    pg_ctl -D "$dir/$server/data" -l "$dir/$server/log" -w start >/dev/null
-done
+make_server "$dir/with" "${lines[@]}" "shared_preload_libraries = 'pg_embed'" 'log_min_messages = debug1'
+restart_server "$dir/without"
+restart_server "$dir/with"
 export PGHOST=$dir/with
-. "$(dirname "$0")/common.sh"
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
 # In MB.
 memory() { awk -v name="$2:" '$1 == name { printf "%.1f", $2 / 1024 }' "/proc/$1/${3:-status}" 2>/dev/null || true; }
@@ -52,7 +42,7 @@ for _ in 1 2 3 4 5; do
 done
 without=$(median <"$dir/without.parallel") with=$(median <"$dir/with.parallel")
 echo "start and end of a parallel worker: $without ms without preloading, $with ms with it, ratio $(ratio "$without" "$with")"
-stop without
+stop_server "$dir/without"
 
 # --- How long writers wait for others' locks: eight of them, each row by itself, beside work that does not end.
 
