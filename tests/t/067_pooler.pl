@@ -34,12 +34,14 @@ auth_file = $dir/users
 pool_mode = transaction
 default_pool_size = 1
 logfile = $dir/log
-pidfile = $dir/pid
 } . ($knows_prepared ? "max_prepared_statements = 100\n" : ''));
-command_ok([ 'pgbouncer', '-d', '-q', "$dir/pgbouncer.ini" ], 'pgbouncer starts');
-my $pid = slurp_file("$dir/pid") + 0;
-END { kill 'INT', $pid if $pid }
+# In the foreground: a daemon's start returns before there is anything to connect to, or a file with its process ID.
+my $pgbouncer = IPC::Run::start([ 'pgbouncer', '-q', "$dir/pgbouncer.ini" ], '<', \undef, '>', "$dir/output", '2>&1');
+END { $pgbouncer->kill_kill(grace => 0) if $pgbouncer }
 my $pooled = "host=$host port=$port dbname=postgres user=$user";
+my $tries = 10 * $PostgreSQL::Test::Utils::timeout_default;
+sleep 0.1 while --$tries && $pgbouncer->pumpable && run_command([ 'psql', '-XAtqc', 'SELECT 1', '-d', $pooled ]) ne '1';
+ok($tries && $pgbouncer->pumpable, 'pgbouncer starts') or BAIL_OUT(slurp_file("$dir/output"));
 
 # What psql answers through the pool; each call is another client.
 sub client
