@@ -1,22 +1,65 @@
 //! A long text to chunks that each fit the model.
 //!
-//! A chunk is a piece of the original text, cut before a token: before one that begins a sentence where that leaves
-//! the chunk at least half full, else before one that begins a word, else before any.
+//! A text is cut into sections first, at its headings, if it has any; these are filled into chunks by whole blocks:
+//! paragraphs, list items, tables. Where a block does not fit, and in a text without structure, a chunk ends before a token:
+//! before one that begins a sentence where that leaves the chunk at least half full, else before one that begins a word,
+//! else before any.
 
-use unicode_segmentation::UnicodeSegmentation;
+mod outline;
+mod section;
+mod text;
+
+use std::borrow::Cow;
+use std::ops::Range;
 
 use crate::error::{Error, Result};
-use crate::tokenizer::{Begins, Place, Tokenizer};
+use crate::tokenizer::{Place, Tokenizer};
+use outline::Outline;
+use section::Section;
+use text::Piece;
 
 /// Fewest tokens that a chunk may be asked to have. A single character can be several tokens.
 pub const MIN_TOKENS: usize = 8;
 
-/// A piece of a text.
+/// Tokens that enclose those of a text: [CLS] and [SEP].
+const ENCLOSING: usize = 2;
+
+/// What is known of how a text is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Split {
+    /// Nothing.
+    #[default]
+    Text,
+    /// CommonMark with tables.
+    Markdown,
+    /// HTML: a page or a part of one.
+    Html,
+}
+
+impl Split {
+    pub const ALL: [Self; 3] = [Self::Text, Self::Markdown, Self::Html];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Markdown => "markdown",
+            Self::Html => "html",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|split| split.name() == name)
+    }
+}
+
+/// A part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chunk {
-    /// Byte range in the text.
-    pub bytes: std::ops::Range<usize>,
-    /// Tokens of the piece taken as a text of its own, [CLS] and [SEP] included.
+pub struct Chunk<'t> {
+    /// What the model is to read. Of HTML, it is what a browser shows, blocks on lines of their own.
+    pub text: Cow<'t, str>,
+    /// The byte of the whole text at which it begins; the path of its headings, if it has one, left out.
+    pub start: usize,
+    /// Tokens of `text`, [CLS] and [SEP] included.
     pub tokens: usize,
 }
 
@@ -25,6 +68,8 @@ pub struct Chunk {
 pub struct Chunking {
     max_tokens: usize,
     overlap: usize,
+    split: Split,
+    headings: bool,
 }
 
 impl Chunking {
@@ -40,73 +85,171 @@ impl Chunking {
             _ => Err(Error::Argument { name, value, min: min as i64, max: max as i64 }),
         };
         let max_tokens = within("max_tokens", max_tokens, MIN_TOKENS, limit)?;
-        let overlap = within("overlap", overlap, 0, (max_tokens - 2) / 2)?;
-        Ok(Self { max_tokens, overlap })
+        let overlap = within("overlap", overlap, 0, (max_tokens - ENCLOSING) / 2)?;
+        Ok(Self { max_tokens, overlap, split: Split::Text, headings: false })
     }
 
-    /// The chunk of `text` that begins at byte `start`, and where the next one begins; `None` at the end.
-    pub fn chunk(self, tokenizer: &Tokenizer, text: &str, start: usize) -> Result<Option<(Chunk, usize)>> {
-        if start >= text.len() {
-            return Ok(None);
-        }
-        let content = self.max_tokens - 2;
-        let places = tokenizer.places(text, start, content + 1)?;
-        if places.len() <= content {
-            let chunk = Chunk { bytes: start..text.len(), tokens: places.len() + 2 };
-            return Ok(Some((chunk, text.len())));
-        }
-        let cut = best_cut(text, start, &places, content);
-        let end = places[cut].bytes.start;
-        if end == start {
-            return Self::character(tokenizer, text, start).map(Some);
-        }
-        let chunk = Chunk { bytes: start..end, tokens: cut + 2 };
-        Ok(Some((chunk, places[self.resume(&places, cut)].bytes.start)))
+    /// The same for texts that are written so; chunks do not reach beyond a section, and begin with nothing of another.
+    pub fn of(self, split: Split) -> Self {
+        Self { split, ..self }
     }
 
-    /// The chunk of a single character that normalisation makes more tokens of than a chunk is to have, as "ﷺ" is four
-    /// words to a tokenizer that applies compatibility decomposition.
-    fn character(tokenizer: &Tokenizer, text: &str, start: usize) -> Result<(Chunk, usize)> {
-        let end = start + text[start..].chars().next().map_or(0, char::len_utf8);
-        let tokens = tokenizer.count(&text[start..end]).sum::<Result<usize>>()?;
-        Ok((Chunk { bytes: start..end, tokens }, end))
+    /// The same with the path of its headings, "Guide > Install > Linux", and an empty line before each chunk. Of a path that
+    /// would take more than half of a chunk, the outermost headings are left out.
+    pub fn with_headings(self) -> Self {
+        Self { headings: true, ..self }
     }
 
-    /// Which token the next chunk begins with: at most `overlap` tokens before `cut`, where a word begins.
-    fn resume(self, places: &[Place], cut: usize) -> usize {
-        let earliest = (cut - self.overlap.min(cut - 1)).max(1);
-        (earliest..cut).find(|&token| places[token].begins == Begins::Word).unwrap_or(cut)
+    /// The chunks of `text`. `pause` is called every few milliseconds, and may unwind.
+    pub fn chunks<'t, P: Fn()>(self, tokenizer: &'t Tokenizer, text: &'t str, pause: P) -> Chunks<'t, P> {
+        let sections = match self.split {
+            Split::Text | Split::Markdown | Split::Html => Sections::Whole(Some(text)),
+        };
+        let outline = self.headings.then(|| Outline::new(self.content()));
+        Chunks { tokenizer, chunking: self, sections, outline, section: Section::default(), at: 0, done: 0, pause }
+    }
+
+    /// Tokens of a chunk beside those that enclose it.
+    fn content(self) -> usize {
+        self.max_tokens - ENCLOSING
     }
 }
 
-/// The token, of those up to `most`, before which it is best to cut. Never the first. As many tokens as a chunk has at
-/// the least are more than one character can be, so there is always one.
-fn best_cut(text: &str, start: usize, places: &[Place], most: usize) -> usize {
-    let candidates = (1..=most).rev();
-    let sentences = sentences(text, start, places, most);
-    let begins_sentence = |token: &usize| sentences[*token];
-    let begins_word = |token: &usize| places[*token].begins == Begins::Word;
-    let half = |token: &usize| *token >= most.div_ceil(2);
-    candidates
-        .clone()
-        .take_while(half)
-        .find(|token| begins_word(token) && begins_sentence(token))
-        .or_else(|| candidates.clone().take_while(half).find(begins_word))
-        .or_else(|| candidates.clone().find(|token| places[*token].begins != Begins::Nothing))
-        .unwrap_or(most)
+/// Where sections come from.
+enum Sections<'t> {
+    /// The text, until it was handed over.
+    Whole(Option<&'t str>),
 }
 
-/// Of each token up to `most`, whether a sentence begins with it or between it and the token before: what stands there,
-/// such as white space, belongs to the chunk before. Kept by token, because millions of empty lines can stand there.
-fn sentences(text: &str, start: usize, places: &[Place], most: usize) -> Vec<bool> {
-    let mut begins = vec![false; most + 1];
-    let mut token = 0;
-    for (at, _) in text[start..places[most].bytes.end].split_sentence_bound_indices() {
-        while token < most && places[token].word < start + at {
-            token += 1;
+impl<'t> Sections<'t> {
+    fn next(&mut self, _pause: &dyn Fn()) -> Option<Section<'t>> {
+        match self {
+            Self::Whole(text) => text.take().map(|text| Section::borrowed(text, 0)),
         }
-        let before = token.checked_sub(1).map_or(start, |before| places[before].bytes.end);
-        begins[token] |= (before..=places[token].word).contains(&(start + at));
     }
-    begins
+}
+
+/// The chunks of a text, in their order.
+pub struct Chunks<'t, P> {
+    tokenizer: &'t Tokenizer,
+    chunking: Chunking,
+    sections: Sections<'t>,
+    /// Where the section stands, if chunks are to say it.
+    outline: Option<Outline>,
+    section: Section<'t>,
+    /// Where the next chunk begins in the section, and where the one before ended, which is later if they overlap.
+    at: usize,
+    done: usize,
+    pause: P,
+}
+
+impl<'t, P: Fn()> Iterator for Chunks<'t, P> {
+    type Item = Result<Chunk<'t>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            (self.pause)();
+            if self.at >= self.section.text.len() {
+                let section = self.sections.next(&self.pause)?;
+                match self.enter(section) {
+                    Ok(()) => continue,
+                    Err(e) => return Some(Err(e)),
+                }
+            }
+            if let Some(chunk) = self.chunk().transpose() {
+                return Some(chunk);
+            }
+        }
+    }
+}
+
+impl<'t, P: Fn()> Chunks<'t, P> {
+    fn enter(&mut self, mut section: Section<'t>) -> Result<()> {
+        if let Some(outline) = &mut self.outline {
+            outline.enter(self.tokenizer, std::mem::take(&mut section.headings))?;
+        }
+        (self.section, self.at, self.done) = (section, 0, 0);
+        Ok(())
+    }
+
+    /// The next chunk of the section; `None` if only white space was left where it means nothing.
+    fn chunk(&mut self) -> Result<Option<Chunk<'t>>> {
+        let path = self.outline.as_ref().map(|outline| outline.path(self.at == 0)).filter(|path| path.tokens > 0);
+        let piece = self.piece(self.chunking.content() - path.map_or(0, |path| path.tokens))?;
+        let (bytes, mut tokens) = match self.section.is_trimmed {
+            false => (piece.bytes.clone(), piece.tokens),
+            true => self.trim(&piece)?,
+        };
+        let mut text = self.section.slice(bytes.clone());
+        if let Some(path) = path {
+            let longer = format!("{}\n\n{text}", path.text);
+            let of_longer = self.tokenizer.places(&longer, 0, self.chunking.max_tokens)?.len();
+            // Some tokenizers make more of two texts together than of both.
+            if of_longer <= self.chunking.content() {
+                (text, tokens) = (longer.into(), of_longer);
+            }
+        }
+        let chunk = Chunk { text, start: self.section.origin(bytes.start), tokens: tokens + ENCLOSING };
+        (self.at, self.done) = (piece.next, piece.bytes.end);
+        Ok((!self.section.is_trimmed || !bytes.is_empty()).then_some(chunk))
+    }
+
+    /// What of a piece is not white space at its ends, and its tokens.
+    fn trim(&self, piece: &Piece) -> Result<(Range<usize>, usize)> {
+        let text = &self.section.text[piece.bytes.clone()];
+        let start = piece.bytes.end - text.trim_start().len();
+        let bytes = start..start + text.trim().len();
+        let tokens = match bytes == piece.bytes {
+            true => piece.tokens,
+            false => self.tokenizer.places(&self.section.text[..bytes.end], start, piece.tokens + 1)?.len(),
+        };
+        Ok((bytes, tokens))
+    }
+
+    /// As many blocks as have room, or what has room of one.
+    fn piece(&self, room: usize) -> Result<Piece> {
+        let text = &self.section.text;
+        let places = self.tokenizer.places(text, self.at, room + 1)?;
+        if let Some(piece) = self.whole_blocks(self.at, &places, room)? {
+            return Ok(piece);
+        }
+        if self.at < self.done && self.section.begins_block(self.done) {
+            // A block that fits is not cut for the sake of an overlap.
+            let places = self.tokenizer.places(text, self.done, room + 1)?;
+            if let Some(piece) = self.whole_blocks(self.done, &places, room)? {
+                return Ok(piece);
+            }
+        }
+        let overlap = self.chunking.overlap.min(room / 2);
+        let piece = text::cut(self.tokenizer, text, self.at, &places, room, overlap)?;
+        if piece.bytes.end > self.done {
+            return Ok(piece);
+        }
+        // There was more room for the chunk before, which had another path, than for this one.
+        let places = self.tokenizer.places(text, self.done, room + 1)?;
+        match self.whole_blocks(self.done, &places, room)? {
+            Some(piece) => Ok(piece),
+            None => text::cut(self.tokenizer, text, self.done, &places, room, overlap),
+        }
+    }
+
+    /// As many blocks from `start` on, where `places` are those of the tokens, as have room; `None` if no further one has.
+    fn whole_blocks(&self, start: usize, places: &[Place], room: usize) -> Result<Option<Piece>> {
+        let text = &self.section.text;
+        let Some(over) = places.get(room) else {
+            return Ok(Some(Piece { bytes: start..text.len(), tokens: places.len(), next: text.len() }));
+        };
+        let mut end = self.section.last_block(over.word);
+        while let Some(block) = end.filter(|&end| end > self.done) {
+            // White space at the end of a text can be a token.
+            let tokens = self.tokenizer.places(&text[..block], start, room + 1)?.len();
+            if tokens <= room {
+                let cut = places.partition_point(|place| place.word < block);
+                let next = text::resume(places, cut, self.chunking.overlap.min(room / 2)).unwrap_or(block);
+                return Ok(Some(Piece { bytes: start..block, tokens, next }));
+            }
+            end = self.section.last_block(block - 1);
+        }
+        Ok(None)
+    }
 }

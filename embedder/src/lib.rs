@@ -46,7 +46,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use ndarray::{Array1, Array2};
 
 pub use batch::{Batch, Truncated};
-pub use chunk::{Chunk, Chunking, MIN_TOKENS};
+pub use chunk::{Chunk, Chunking, Chunks, MIN_TOKENS, Split};
 pub use compiled::remove_unused as remove_unused_compiled;
 pub use engine::{Instructions, RUNTIME_VERSION};
 pub use error::{Error, Result};

@@ -216,14 +216,14 @@ fn chunks_are_texts_of_so_many_tokens() {
         let tokenizer = embedder.tokenizer();
         for (text, overlap) in texts(name).iter().flat_map(|text| [(text, 0), (text, 5)]) {
             let chunking = Chunking::new(32, overlap, tokenizer.max_tokens()).unwrap();
-            let (mut next, mut end) = (0, 0);
-            while let Some((chunk, after)) = chunking.chunk(tokenizer, text, next).unwrap() {
-                assert!(after > next && chunk.bytes.start == next && chunk.bytes.end >= end);
-                assert!(chunk.bytes.start <= end, "a gap");
-                let count: usize = tokenizer.count(&text[chunk.bytes.clone()]).map(|step| step.unwrap()).sum();
-                assert_eq!(chunk.tokens, count, "{name}: {:?}", &text[chunk.bytes.clone()]);
-                assert!(count <= 32, "{name}: {:?}", &text[chunk.bytes.clone()]);
-                (next, end) = (after, chunk.bytes.end);
+            let (mut start, mut end) = (None, 0);
+            for chunk in chunking.chunks(tokenizer, text, || ()) {
+                let chunk = chunk.unwrap();
+                assert!(Some(chunk.start) > start && chunk.start <= end, "{} after {start:?} to {end}", chunk.start);
+                let count: usize = tokenizer.count(&chunk.text).map(|step| step.unwrap()).sum();
+                assert_eq!(chunk.tokens, count, "{name}: {:?}", chunk.text);
+                assert!(count <= 32, "{name}: {:?}", chunk.text);
+                (start, end) = (Some(chunk.start), chunk.start + chunk.text.len());
             }
             assert_eq!(end, text.len());
         }

@@ -114,16 +114,10 @@ fn sixteen_kilobytes_suffice_for_ordinary_text() {
     }
 }
 
-fn chunks(text: &str, max_tokens: i64, overlap: i64) -> Vec<Chunk> {
+fn chunks(text: &str, max_tokens: i64, overlap: i64) -> Vec<Chunk<'_>> {
     let tokenizer = embedder().tokenizer();
     let chunking = Chunking::new(max_tokens, overlap, tokenizer.max_tokens()).unwrap();
-    let (mut chunks, mut start) = (Vec::new(), 0);
-    while let Some((chunk, next)) = chunking.chunk(tokenizer, text, start).unwrap() {
-        assert!(next > start, "no progress at {start}");
-        chunks.push(chunk);
-        start = next;
-    }
-    chunks
+    chunking.chunks(tokenizer, text, || ()).map(|chunk| chunk.unwrap()).collect()
 }
 
 #[test]
@@ -132,9 +126,10 @@ fn chunks_fit_and_lose_no_character() {
         for max_tokens in [8, 33, 256] {
             let mut end = 0;
             for chunk in chunks(&text, max_tokens, 0) {
-                assert_eq!(chunk.bytes.start, end, "{:?}", &text[..20]);
-                end = chunk.bytes.end;
-                let tokens = whole(&text[chunk.bytes]).len();
+                assert_eq!(chunk.start, end, "{:?}", &text[..20]);
+                end += chunk.text.len();
+                assert_eq!(chunk.text, text[chunk.start..end]);
+                let tokens = whole(&chunk.text).len();
                 assert_eq!(tokens, chunk.tokens);
                 assert!(tokens as i64 <= max_tokens);
             }
@@ -146,35 +141,38 @@ fn chunks_fit_and_lose_no_character() {
 #[test]
 fn overlapping_chunks_leave_no_gap() {
     for text in long_texts() {
-        let mut end = 0;
-        for chunk in chunks(&text, 64, 16) {
-            assert!(chunk.bytes.start <= end && chunk.bytes.end > end);
-            end = chunk.bytes.end;
-            assert!(chunk.tokens <= 64);
+        for (max_tokens, overlap) in [(64, 16), (64, 31), (8, 3)] {
+            let mut end = 0;
+            for chunk in chunks(&text, max_tokens, overlap) {
+                let chunk_end = chunk.start + chunk.text.len();
+                assert!(chunk.start <= end && chunk_end > end);
+                end = chunk_end;
+                assert!(chunk.tokens as i64 <= max_tokens);
+            }
+            assert_eq!(end, text.len());
         }
-        assert_eq!(end, text.len());
     }
 }
 
 #[test]
 fn chunks_end_at_sentences_or_words() {
     let text = "A first sentence of seven words here. Then a second one follows it. And the third comes last.";
-    let pieces: Vec<&str> = chunks(text, 16, 0).into_iter().map(|chunk| &text[chunk.bytes]).collect();
+    let pieces: Vec<_> = chunks(text, 16, 0).into_iter().map(|chunk| chunk.text).collect();
     assert_eq!(
         pieces,
         ["A first sentence of seven words here. ", "Then a second one follows it. And the third comes last."]
     );
     let words = "unbelievably extraordinary ".repeat(20);
     for chunk in chunks(&words, 12, 0) {
-        assert!(words[chunk.bytes].ends_with(' '));
+        assert!(chunk.text.ends_with(' '));
     }
 }
 
 #[test]
 fn short_texts_are_one_chunk_and_an_empty_text_is_none() {
     assert_eq!(chunks("", 256, 0), []);
-    assert_eq!(chunks(" \n ", 256, 0), [Chunk { bytes: 0..3, tokens: 2 }]);
-    assert_eq!(chunks("one", 8, 0), [Chunk { bytes: 0..3, tokens: 3 }]);
+    assert_eq!(chunks(" \n ", 256, 0), [Chunk { text: " \n ".into(), start: 0, tokens: 2 }]);
+    assert_eq!(chunks("one", 8, 0), [Chunk { text: "one".into(), start: 0, tokens: 3 }]);
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Texts: vectors, tokens, chunks.
 #![allow(unsafe_code)]
 
-use embedder::{Batch, Chunking, Precision, RUNTIME_VERSION};
+use embedder::{Batch, Precision, RUNTIME_VERSION, Split};
 use pgrx::pg_sys::{self, Datum};
 
+use crate::model::chunks::Options;
 use crate::model::registry::{Model, Named};
-use crate::model::{backend, memo};
+use crate::model::{backend, chunks as cutting, memo};
 use crate::postgres::arguments::Call;
 use crate::postgres::report::Result;
 use crate::postgres::rows::Rows;
@@ -99,7 +100,8 @@ fn count_tokens(call: Call, model: Model) -> Result<Datum> {
 /// `embed_chunks(text, max_tokens int, overlap int) -> (chunk_no int, chunk text, start_char int, token_count int)`
 pub fn chunks(call: Call) -> Result<Datum> {
     let (max_tokens, overlap) = (call.argument(1).value() as i32, call.argument(2).value() as i32);
-    cut(call, Named::default().open()?, Some(max_tokens), overlap)
+    let options = Options { max_tokens: Some(max_tokens), overlap, split: Split::Text, headings: false };
+    cut(call, Named::default().open()?, &options)
 }
 
 /// `embed_chunks(text, model text, prompt text, max_tokens int, overlap int) -> as above`
@@ -110,29 +112,22 @@ pub fn chunks_with_model(call: Call) -> Result<Datum> {
     };
     let max_tokens = call.optional(3).map(|max_tokens| max_tokens.value() as i32);
     let overlap = call.needed(4, "overlap")?.value() as i32;
-    cut(call, model, max_tokens, overlap)
+    cut(call, model, &Options { max_tokens, overlap, split: Split::Text, headings: false })
 }
 
-/// The tokens of the prompt stand before each chunk when it is embedded, and are counted with it.
-fn cut(call: Call, model: Model, max_tokens: Option<i32>, overlap: i32) -> Result<Datum> {
+fn cut(call: Call, model: Model, options: &Options) -> Result<Datum> {
     // SAFETY: the argument is a text.
     let input = unsafe { text::utf8(call.argument(0)) }?;
-    let tokenizer = model.backend.embedder.tokenizer();
-    let of_prompt = model.backend.count_tokens(model.prompt)? - model.backend.count_tokens("")?;
-    let max_tokens = max_tokens.map_or(tokenizer.max_tokens() as i64, i64::from);
-    let chunking = Chunking::new(max_tokens - of_prompt as i64, overlap.into(), tokenizer.max_tokens() - of_prompt)?;
+    let chunks = cutting::cut(model, &input, options)?;
     let mut rows = Rows::begin(call)?;
-    let (mut number, mut start, mut start_char) = (1, 0, 1);
-    while let Some((chunk, next)) = chunking.chunk(tokenizer, &input, start)? {
-        interrupt::check();
+    for (number, chunk) in (1_i32..).zip(chunks) {
+        let chunk = chunk?;
         rows.push([
             Some(Datum::from(number)),
-            Some(text::to_datum(&input[chunk.bytes])),
-            Some(Datum::from(start_char)),
-            Some(Datum::from((chunk.tokens + of_prompt) as i32)),
+            Some(text::to_datum(&chunk.text)),
+            Some(Datum::from(chunk.start_char)),
+            Some(Datum::from(chunk.token_count)),
         ]);
-        start_char += input[start..next].chars().count() as i32;
-        (number, start) = (number + 1, next);
     }
     Ok(Datum::from(0))
 }
