@@ -65,25 +65,29 @@ COMMENT ON FUNCTION @extschema@.embed_token_count(pg_catalog.text, pg_catalog.te
 	'the same with a model of embed_models, its prompt included';
 
 CREATE FUNCTION @extschema@.embed_chunks(
-		input pg_catalog.text, max_tokens pg_catalog.int4 DEFAULT 256, overlap pg_catalog.int4 DEFAULT 0)
+		input pg_catalog.text, max_tokens pg_catalog.int4 DEFAULT 256, overlap pg_catalog.int4 DEFAULT 0,
+		split pg_catalog.text DEFAULT 'text', headings pg_catalog.bool DEFAULT false)
 	RETURNS TABLE (
 		chunk_no pg_catalog.int4, chunk pg_catalog.text, start_char pg_catalog.int4, token_count pg_catalog.int4)
-	AS 'MODULE_PATHNAME', 'embed_chunks'
+	AS 'MODULE_PATHNAME', 'embed_chunks_of_split'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 500 ROWS 10;
 
-COMMENT ON FUNCTION @extschema@.embed_chunks(pg_catalog.text, pg_catalog.int4, pg_catalog.int4) IS
-	'cuts a long text into pieces that each fit the model; start_char counts from 1, as in substring()';
+COMMENT ON FUNCTION @extschema@.embed_chunks(
+		pg_catalog.text, pg_catalog.int4, pg_catalog.int4, pg_catalog.text, pg_catalog.bool) IS
+	'cuts a long text, Markdown or HTML into pieces that each fit the model; start_char counts from 1, as in substring()';
 
 CREATE FUNCTION @extschema@.embed_chunks(
 		input pg_catalog.text, model pg_catalog.text, prompt pg_catalog.text DEFAULT NULL,
-		max_tokens pg_catalog.int4 DEFAULT NULL, overlap pg_catalog.int4 DEFAULT 0)
+		max_tokens pg_catalog.int4 DEFAULT NULL, overlap pg_catalog.int4 DEFAULT 0,
+		split pg_catalog.text DEFAULT 'text', headings pg_catalog.bool DEFAULT false)
 	RETURNS TABLE (
 		chunk_no pg_catalog.int4, chunk pg_catalog.text, start_char pg_catalog.int4, token_count pg_catalog.int4)
 	AS 'MODULE_PATHNAME', 'embed_chunks_with_model'
 	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 500 ROWS 10;
 
 COMMENT ON FUNCTION @extschema@.embed_chunks(
-		pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int4, pg_catalog.int4) IS
+		pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int4, pg_catalog.int4, pg_catalog.text,
+		pg_catalog.bool) IS
 	'the same with a model of embed_models; token_count includes its prompt, max_tokens is by default what the model reads';
 
 CREATE FUNCTION @extschema@.embed_info(

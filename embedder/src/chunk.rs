@@ -5,6 +5,8 @@
 //! before one that begins a sentence where that leaves the chunk at least half full, else before one that begins a word,
 //! else before any.
 
+mod html;
+mod markdown;
 mod outline;
 mod section;
 mod text;
@@ -103,7 +105,9 @@ impl Chunking {
     /// The chunks of `text`. `pause` is called every few milliseconds, and may unwind.
     pub fn chunks<'t, P: Fn()>(self, tokenizer: &'t Tokenizer, text: &'t str, pause: P) -> Chunks<'t, P> {
         let sections = match self.split {
-            Split::Text | Split::Markdown | Split::Html => Sections::Whole(Some(text)),
+            Split::Text => Sections::Whole(Some(text)),
+            Split::Markdown => Sections::Markdown(markdown::Sections::new(text)),
+            Split::Html => Sections::Html(Box::new(html::Sections::new(text))),
         };
         let outline = self.headings.then(|| Outline::new(self.content()));
         Chunks { tokenizer, chunking: self, sections, outline, section: Section::default(), at: 0, done: 0, pause }
@@ -119,12 +123,16 @@ impl Chunking {
 enum Sections<'t> {
     /// The text, until it was handed over.
     Whole(Option<&'t str>),
+    Markdown(markdown::Sections<'t>),
+    Html(Box<html::Sections<'t>>),
 }
 
 impl<'t> Sections<'t> {
-    fn next(&mut self, _pause: &dyn Fn()) -> Option<Section<'t>> {
+    fn next(&mut self, pause: &dyn Fn()) -> Option<Section<'t>> {
         match self {
             Self::Whole(text) => text.take().map(|text| Section::borrowed(text, 0)),
+            Self::Markdown(sections) => sections.next(pause),
+            Self::Html(sections) => sections.next(pause),
         }
     }
 }

@@ -97,14 +97,16 @@ fn count_tokens(call: Call, model: Model) -> Result<Datum> {
     Ok(Datum::from(model.backend.count_tokens(&model.prompted(&input))? as i32))
 }
 
-/// `embed_chunks(text, max_tokens int, overlap int) -> (chunk_no int, chunk text, start_char int, token_count int)`
+/// `embed_chunks(text, max_tokens int, overlap int, split text, headings bool) -> (chunk_no int, chunk text, start_char int,
+/// token_count int)`
 pub fn chunks(call: Call) -> Result<Datum> {
     let (max_tokens, overlap) = (call.argument(1).value() as i32, call.argument(2).value() as i32);
-    let options = Options { max_tokens: Some(max_tokens), overlap, split: Split::Text, headings: false };
+    let headings = call.argument(4).value() != 0;
+    let options = Options { max_tokens: Some(max_tokens), overlap, split: split(call.argument(3))?, headings };
     cut(call, Named::default().open()?, &options)
 }
 
-/// `embed_chunks(text, model text, prompt text, max_tokens int, overlap int) -> as above`
+/// `embed_chunks(text, model text, prompt text, max_tokens int, overlap int, split text, headings bool) -> as above`
 pub fn chunks_with_model(call: Call) -> Result<Datum> {
     let Some(model) = model_of(call)? else {
         Rows::begin(call)?;
@@ -112,10 +114,18 @@ pub fn chunks_with_model(call: Call) -> Result<Datum> {
     };
     let max_tokens = call.optional(3).map(|max_tokens| max_tokens.value() as i32);
     let overlap = call.needed(4, "overlap")?.value() as i32;
-    cut(call, model, &Options { max_tokens, overlap, split: Split::Text, headings: false })
+    let split = split(call.needed(5, "split")?)?;
+    let headings = call.needed(6, "headings")?.value() != 0;
+    cut(call, model, &Options { max_tokens, overlap, split, headings })
 }
 
-fn cut(call: Call, model: Model, options: &Options) -> Result<Datum> {
+fn split(name: Datum) -> Result<Split> {
+    // SAFETY: the argument is a text.
+    cutting::split(&unsafe { text::utf8(name) }?)
+}
+
+/// Cuts the first argument.
+pub fn cut(call: Call, model: Model, options: &Options) -> Result<Datum> {
     // SAFETY: the argument is a text.
     let input = unsafe { text::utf8(call.argument(0)) }?;
     let chunks = cutting::cut(model, &input, options)?;

@@ -38,7 +38,7 @@ sql_function!(embed_texts, pg_finfo_embed_texts, embed::many_texts);
 sql_function!(embed_texts_with_model, pg_finfo_embed_texts_with_model, embed::many_texts_with_model);
 sql_function!(embed_token_count, pg_finfo_embed_token_count, embed::token_count);
 sql_function!(embed_token_count_with_model, pg_finfo_embed_token_count_with_model, embed::token_count_with_model);
-sql_function!(embed_chunks, pg_finfo_embed_chunks, embed::chunks);
+sql_function!(embed_chunks_of_split, pg_finfo_embed_chunks_of_split, embed::chunks);
 sql_function!(embed_chunks_with_model, pg_finfo_embed_chunks_with_model, embed::chunks_with_model);
 sql_function!(embed_info, pg_finfo_embed_info, embed::info);
 sql_function!(embed_trigger, pg_finfo_embed_trigger, columns::trigger);
@@ -60,6 +60,7 @@ sql_function!(embed_add_model, pg_finfo_embed_add_model, models::add);
 sql_function!(embed_drop_model, pg_finfo_embed_drop_model, models::drop);
 sql_function!(embed_model_validator, pg_finfo_embed_model_validator, models::validate);
 sql_function!(embed_remove_compiled, pg_finfo_embed_remove_compiled, models::remove_compiled);
+sql_function!(embed_chunks, pg_finfo_embed_chunks, retired::chunks);
 sql_function!(embed_count, pg_finfo_embed_count, retired::count);
 
 /// Runs the body of a function. What goes wrong becomes PostgreSQL's error when everything of Rust's is dropped.
