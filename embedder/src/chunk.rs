@@ -15,6 +15,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::tokenizer::{Place, Tokenizer};
 use outline::Outline;
 use section::Section;
@@ -103,11 +104,11 @@ impl Chunking {
     }
 
     /// The chunks of `text`. `pause` is called every few milliseconds, and may unwind.
-    pub fn chunks<'t, P: Fn()>(self, tokenizer: &'t Tokenizer, text: &'t str, pause: P) -> Chunks<'t, P> {
+    pub fn chunks<'t, P: Fn() + Copy>(self, tokenizer: &'t Tokenizer, text: &'t str, pause: P) -> Chunks<'t, P> {
         let sections = match self.split {
             Split::Text => Sections::Whole(Some(text)),
             Split::Markdown => Sections::Markdown(markdown::Sections::new(text)),
-            Split::Html => Sections::Html(Box::new(html::Sections::new(text))),
+            Split::Html => Sections::Html(Box::new(html::Sections::new(text, pause))),
         };
         let outline = self.headings.then(|| Outline::new(self.content()));
         Chunks { tokenizer, chunking: self, sections, outline, section: Section::default(), at: 0, done: 0, pause }
@@ -120,28 +121,28 @@ impl Chunking {
 }
 
 /// Where sections come from.
-enum Sections<'t> {
+enum Sections<'t, P: Fn()> {
     /// The text, until it was handed over.
     Whole(Option<&'t str>),
     Markdown(markdown::Sections<'t>),
-    Html(Box<html::Sections<'t>>),
+    Html(Box<html::Sections<'t, P>>),
 }
 
-impl<'t> Sections<'t> {
-    fn next(&mut self, pause: &dyn Fn()) -> Option<Section<'t>> {
+impl<'t, P: Fn()> Sections<'t, P> {
+    fn next(&mut self, pause: P) -> Option<Result<Section<'t>>> {
         match self {
-            Self::Whole(text) => text.take().map(|text| Section::borrowed(text, 0)),
-            Self::Markdown(sections) => sections.next(pause),
-            Self::Html(sections) => sections.next(pause),
+            Self::Whole(text) => text.take().map(|text| Ok(Section::borrowed(text, 0))),
+            Self::Markdown(sections) => sections.next(&pause).transpose(),
+            Self::Html(sections) => sections.next(),
         }
     }
 }
 
 /// The chunks of a text, in their order.
-pub struct Chunks<'t, P> {
+pub struct Chunks<'t, P: Fn()> {
     tokenizer: &'t Tokenizer,
     chunking: Chunking,
-    sections: Sections<'t>,
+    sections: Sections<'t, P>,
     /// Where the section stands, if chunks are to say it.
     outline: Option<Outline>,
     section: Section<'t>,
@@ -151,15 +152,15 @@ pub struct Chunks<'t, P> {
     pause: P,
 }
 
-impl<'t, P: Fn()> Iterator for Chunks<'t, P> {
+impl<'t, P: Fn() + Copy> Iterator for Chunks<'t, P> {
     type Item = Result<Chunk<'t>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             (self.pause)();
             if self.at >= self.section.text.len() {
-                let section = self.sections.next(&self.pause)?;
-                match self.enter(section) {
+                let section = self.sections.next(self.pause)?;
+                match section.and_then(|section| self.enter(section)) {
                     Ok(()) => continue,
                     Err(e) => return Some(Err(e)),
                 }
@@ -171,7 +172,7 @@ impl<'t, P: Fn()> Iterator for Chunks<'t, P> {
     }
 }
 
-impl<'t, P: Fn()> Chunks<'t, P> {
+impl<'t, P: Fn() + Copy> Chunks<'t, P> {
     fn enter(&mut self, mut section: Section<'t>) -> Result<()> {
         if let Some(outline) = &mut self.outline {
             outline.enter(self.tokenizer, std::mem::take(&mut section.headings))?;
@@ -188,9 +189,9 @@ impl<'t, P: Fn()> Chunks<'t, P> {
             false => (piece.bytes.clone(), piece.tokens),
             true => self.trim(&piece)?,
         };
-        let mut text = self.section.slice(bytes.clone());
+        let mut text = self.section.slice(bytes.clone())?;
         if let Some(path) = path {
-            let longer = format!("{}\n\n{text}", path.text);
+            let longer = memory::join([&path.text, "\n\n", &text])?;
             let of_longer = self.tokenizer.places(&longer, 0, self.chunking.max_tokens)?.len();
             // Some tokenizers make more of two texts together than of both.
             if of_longer <= self.chunking.content() {

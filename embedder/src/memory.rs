@@ -33,6 +33,15 @@ pub fn empty<T>(items: usize) -> Result<Vec<T>> {
     Ok(vector)
 }
 
+/// One text of these.
+pub fn join<const N: usize>(texts: [&str; N]) -> Result<String> {
+    let length = texts.iter().map(|text| text.len()).sum();
+    let mut joined = String::new();
+    joined.try_reserve_exact(length).map_err(|_| Error::OutOfMemory { bytes: Some(length) })?;
+    joined.extend(texts);
+    Ok(joined)
+}
+
 /// All of `threads` if there is memory for them, each further one taking so many bytes; else one. The runtime library
 /// ends the process where a thread cannot have its first buffer, so nothing is tried that may just fit.
 pub fn affordable(threads: usize, bytes: usize) -> usize {

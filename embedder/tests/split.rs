@@ -421,10 +421,10 @@ fn what_html_shows_is_found_where_a_chunk_says() {
     }
 }
 
-/// Memory and time follow the length of a text, whatever is in it, and whoever waits is asked all the while.
+/// Or it would not come to an end; nor does one that is nested deeply end the process.
 #[test]
-fn no_text_takes_its_time_squared() {
-    const BYTES: usize = 10_000_000;
+fn repetitions_of_what_markup_begins_with_are_cut() {
+    const BYTES: usize = 5_000_000;
     for (split, part) in [
         (Split::Html, "<div>"),
         (Split::Html, "<h1>"),
@@ -470,15 +470,13 @@ fn no_text_takes_its_time_squared() {
         let tokenizer = embedder().tokenizer();
         let asked = Cell::new(0);
         let chunking = Chunking::new(256, 0, 256).unwrap().of(split).with_headings();
-        let start = std::time::Instant::now();
-        let mut end = 0;
+        let mut before = None;
         // It is a long way to the last chunk of some, which is like the others.
-        for chunk in chunking.chunks(tokenizer, &text, || asked.set(asked.get() + 1)).take(2000) {
+        for chunk in chunking.chunks(tokenizer, &text, || asked.set(asked.get() + 1)).take(100) {
             let chunk = chunk.unwrap();
-            assert!(chunk.tokens <= 256 && (end == 0 || chunk.start >= end), "{split:?} {part:?}");
-            end = chunk.start;
+            assert!(chunk.tokens <= 256 && Some(chunk.start) > before, "{split:?} {part:?}");
+            before = Some(chunk.start);
         }
-        println!("{split:?} {part:?}: {} times asked, {:?}", asked.get(), start.elapsed());
-        assert!(asked.get() > 2, "{split:?} {part:?}: {}", asked.get());
+        assert!(asked.get() > 1, "{split:?} {part:?}");
     }
 }

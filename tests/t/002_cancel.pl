@@ -22,7 +22,8 @@ my $node = start_cluster('cancel', conf => "shared_preload_libraries = 'pg_embed
 $node->safe_psql('postgres', q{
 	CREATE TABLE many AS SELECT array_agg('text number ' || i || repeat(' with more words', 10)) AS texts
 		FROM generate_series(1, 100000) i;
-	CREATE TABLE long AS SELECT repeat('word ', 20000000) AS text, repeat(chr(28450), 20000000) AS unspaced});
+	CREATE TABLE long AS SELECT repeat('word ', 20000000) AS text, repeat(chr(28450), 20000000) AS unspaced,
+		repeat('![[', 30000000) AS links, repeat('<p><div>', 30000000) AS tags});
 my $vector = $node->safe_psql('postgres', q{SELECT embed_text('a red dress')});
 
 my @calls = (
@@ -32,6 +33,10 @@ my @calls = (
 	[ 'embed_token_count of a text without spaces', 'SELECT embed_token_count(unspaced) FROM long', 1 ],
 	[ 'embed_chunks', 'SELECT count(*) FROM long, embed_chunks(text)', 1 ],
 	[ 'embed_chunks of a text without spaces', 'SELECT count(*) FROM long, embed_chunks(unspaced)', 1 ],
+	[ 'embed_chunks of Markdown', q{SELECT count(*) FROM long, embed_chunks(text, split => 'markdown')}, 1 ],
+	[ 'embed_chunks of Markdown that is hard to read', q{SELECT count(*) FROM long, embed_chunks(links, split => 'markdown')}, 1 ],
+	[ 'embed_chunks of HTML', q{SELECT count(*) FROM long, embed_chunks(text, split => 'html')}, 1 ],
+	[ 'embed_chunks of HTML that shows nothing', q{SELECT count(*) FROM long, embed_chunks(tags, split => 'html')}, 1 ],
 	[ 'embed_text row by row', q{SELECT count(embed_text('text ' || i)) FROM generate_series(1, 100000) i}, 1 ]);
 
 sub connect_to_node

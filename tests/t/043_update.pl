@@ -100,6 +100,7 @@ for my $table ('triggered', 'generated')
 }
 $node->safe_psql('used', q{INSERT INTO watched (d) SELECT 'before ' || i FROM generate_series(1, 10) AS i});
 is($node->safe_psql('used', 'SELECT count(*) FROM watched'), '10', 'before the update: a watched table can be written');
+is($node->safe_psql('used', q{SELECT count(*) > 1 FROM embed_chunks(repeat('a ', 30), 16, 2)}), 't', 'before the update: embed_chunks');
 # Each may answer, or say what is to be done.
 for my $sql ('SELECT * FROM embed_status', 'SELECT * FROM embed_progress', 'SELECT * FROM embed_watched',
 	q{SELECT embed_verify('triggered', 'e', '{d}')}, q{SELECT embed_watch('watched', 'e', '{d}')},

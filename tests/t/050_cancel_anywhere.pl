@@ -58,6 +58,8 @@ my @kinds = (
 		'pg_embed.threads' => 2 ],
 	[ 'embed_token_count', 'SELECT sum(embed_token_count(d)) FROM many WHERE i < 20000', 15 ],
 	[ 'embed_chunks', 'SELECT count(c) FROM many, embed_chunks(d, 8, 2) AS c WHERE i < 10000', 15 ],
+	[ 'embed_chunks of Markdown', q{SELECT count(c) FROM many, embed_chunks('# ' || d, 8, 2, 'markdown', true) AS c WHERE i < 10000}, 15 ],
+	[ 'embed_chunks of HTML', q{SELECT count(c) FROM many, embed_chunks('<h1>' || d, 8, 2, 'html', true) AS c WHERE i < 10000}, 15 ],
 	[ 'embed_info', 'SELECT sum(n) FROM generate_series(1, 100000) AS g, LATERAL (SELECT threads + g FROM embed_info()) AS i (n)',
 		15 ],
 	[ 'embed_trigger', 'INSERT INTO triggered SELECT d FROM long', 15 ],

@@ -31,6 +31,8 @@ my @calls = (
 	[ 'embed_text', 'SELECT vector_dims(embed_text(d)) FROM long' ],
 	[ 'embed_token_count', 'SELECT embed_token_count(d) > 0 FROM long' ],
 	[ 'embed_chunks', 'SELECT count(*) FROM long, embed_chunks(d)' ],
+	[ 'embed_chunks of Markdown', q{SELECT count(*) FROM long, embed_chunks(d, split => 'markdown')} ],
+	[ 'embed_chunks of HTML', q{SELECT count(*) FROM long, embed_chunks(d, split => 'html')} ],
 	[ 'embed_backfill', q{CALL embed_backfill('rows', 'e', ARRAY['d'], only_missing => false)} ],
 	[ 'embed_verify', q{SELECT checked FROM embed_verify('rows', 'e', ARRAY['d'])} ]);
 

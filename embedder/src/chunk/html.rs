@@ -7,9 +7,10 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use html5gum::{Emitter, Error, State, StringReader, Tokenizer};
+use html5gum::{Emitter, State, StringReader, Tokenizer};
 
-use crate::chunk::section::{Heading, PART_BYTES, Section};
+use crate::chunk::section::{Heading, MAX_TITLE_BYTES, PART_BYTES, Section};
+use crate::error::{Error, Result};
 
 /// How much is read between two pauses.
 const PAUSE_BYTES: usize = 1 << 18;
@@ -21,28 +22,17 @@ const MAX_NAME_BYTES: usize = 32;
 const MAX_REFERENCE_BYTES: usize = 64;
 
 /// The sections of an HTML text.
-pub struct Sections<'t>(Tokenizer<StringReader<'t>, Page<'t>>);
+pub struct Sections<'t, P: Fn()>(Tokenizer<StringReader<'t>, Page<'t, P>>);
 
-impl<'t> Sections<'t> {
-    pub fn new(text: &'t str) -> Self {
-        Self(Tokenizer::new_with_emitter(text, Page { source: text.as_bytes(), ..Page::default() }))
+impl<'t, P: Fn()> Sections<'t, P> {
+    /// `pause` is called while the text is read.
+    pub fn new(text: &'t str, pause: P) -> Self {
+        Self(Tokenizer::new_with_emitter(text, Page::new(text, pause)))
     }
 
-    pub fn next(&mut self, pause: &dyn Fn()) -> Option<Section<'t>> {
-        loop {
-            match self.0.next()? {
-                Ok(Step::Section(section)) => return Some(*section),
-                Ok(Step::Pause) => pause(),
-                Err(never) => match never {},
-            }
-        }
+    pub fn next(&mut self) -> Option<Result<Section<'t>>> {
+        self.0.next().map(|Ok(section)| section)
     }
-}
-
-/// What the parser hands over.
-enum Step<'t> {
-    Section(Box<Section<'t>>),
-    Pause,
 }
 
 /// What stands between two words that are shown.
@@ -70,10 +60,10 @@ impl Gap {
 }
 
 /// What is read of a page, as the parser tells it.
-#[derive(Default)]
-struct Page<'t> {
+struct Page<'t, P> {
+    pause: P,
     source: &'t [u8],
-    /// What the parser has read, and what it had at the last pause.
+    /// What the parser has read, and what was shown or read of it at the last pause.
     position: usize,
     paused: usize,
     /// Where in the source the last text was that was shown.
@@ -81,7 +71,7 @@ struct Page<'t> {
     tag: Name,
     /// The start tag before, whose end tag ends what is not read as HTML.
     last_start: Vec<u8>,
-    ready: VecDeque<Section<'t>>,
+    ready: VecDeque<Result<Section<'t>>>,
     section: Shown,
     /// Levels of headings that have begun since something was shown.
     headings: Vec<u8>,
@@ -167,7 +157,38 @@ fn is_space(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\x0c' | b'\r')
 }
 
-impl Page<'_> {
+impl<'t, P: Fn()> Page<'t, P> {
+    fn new(text: &'t str, pause: P) -> Self {
+        Self {
+            pause,
+            source: text.as_bytes(),
+            position: 0,
+            paused: 0,
+            shown: 0,
+            tag: Name::default(),
+            last_start: Vec::new(),
+            ready: VecDeque::new(),
+            section: Shown::default(),
+            headings: Vec::new(),
+            in_heading: false,
+            gap: Gap::None,
+            is_block: false,
+            is_hidden: false,
+            templates: 0,
+            preformatted: 0,
+            foreign: 0,
+            begins_preformatted: false,
+        }
+    }
+
+    /// Pauses, if it was not done for long, when this place in the source has been reached.
+    fn pause_at(&mut self, place: usize) {
+        if place >= self.paused + PAUSE_BYTES {
+            self.paused = place;
+            (self.pause)();
+        }
+    }
+
     fn start_tag(&mut self, name: &[u8], is_self_closing: bool) -> Option<State> {
         let is_open = !(is_self_closing && self.foreign > 0);
         match name {
@@ -182,6 +203,7 @@ impl Page<'_> {
         match kind(name) {
             Kind::Heading(level) if self.templates == 0 => {
                 self.separate(Gap::Paragraph, true);
+                self.headings.retain(|above| *above < level);
                 self.headings.push(level);
                 self.in_heading = true;
             }
@@ -227,6 +249,7 @@ impl Page<'_> {
     fn show(&mut self, text: &[u8], origin: usize) {
         let mut at = 0;
         while at < text.len() {
+            self.pause_at(origin + at);
             let rest = &text[at..];
             let is_verbatim = self.preformatted > 0;
             if std::mem::take(&mut self.begins_preformatted) && rest[0] == b'\n' {
@@ -246,6 +269,9 @@ impl Page<'_> {
     fn show_run(&mut self, text: &[u8], origin: usize) {
         self.begin();
         let section = &mut self.section;
+        if section.text.try_reserve(text.len()).is_err() || section.origins.try_reserve(1).is_err() {
+            return self.ready.push_back(Err(Error::OutOfMemory { bytes: Some(text.len()) }));
+        }
         let at = section.text.len();
         if section.origins.last().is_none_or(|&(place, original)| original + at - place != origin) {
             section.origins.push((at, origin));
@@ -289,10 +315,12 @@ impl Page<'_> {
             return;
         }
         let text = String::from_utf8(text).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
-        let title =
-            |bytes: Range<usize>| text.get(bytes).unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+        let title = |bytes: Range<usize>| {
+            let end = bytes.end.min(text.ceil_char_boundary(bytes.start + MAX_TITLE_BYTES));
+            text.get(bytes.start..end).unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
+        };
         let headings = headings.into_iter().map(|(level, bytes)| Heading { level, title: title(bytes) }).collect();
-        self.ready.push_back(Section { headings, blocks, origins, is_trimmed: true, text: Cow::Owned(text) });
+        self.ready.push_back(Ok(Section { headings, blocks, origins, is_trimmed: true, text: Cow::Owned(text) }));
     }
 
     /// Where a text is in the source that the parser has just read.
@@ -310,18 +338,12 @@ impl Page<'_> {
     }
 }
 
-impl<'t> Emitter for Page<'t> {
-    type Token = Step<'t>;
+impl<'t, P: Fn()> Emitter for Page<'t, P> {
+    type Token = Result<Section<'t>>;
 
-    fn pop_token(&mut self) -> Option<Step<'t>> {
-        if let Some(section) = self.ready.pop_front() {
-            return Some(Step::Section(Box::new(section)));
-        }
-        if self.position < self.paused + PAUSE_BYTES {
-            return None;
-        }
-        self.paused = self.position;
-        Some(Step::Pause)
+    fn pop_token(&mut self) -> Option<Result<Section<'t>>> {
+        self.pause_at(self.position);
+        self.ready.pop_front()
     }
 
     fn move_position(&mut self, offset: isize) {
@@ -384,7 +406,7 @@ impl<'t> Emitter for Page<'t> {
 
     // Attributes, comments and the document's type are not shown.
     fn set_last_start_tag(&mut self, _: Option<&[u8]>) {}
-    fn emit_error(&mut self, _: Error) {}
+    fn emit_error(&mut self, _: html5gum::Error) {}
     fn init_comment(&mut self) {}
     fn push_comment(&mut self, _: &[u8]) {}
     fn emit_current_comment(&mut self) {}

@@ -7,11 +7,16 @@ use std::collections::VecDeque;
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-use crate::chunk::section::{Heading, PART_BYTES, Section};
+use crate::chunk::section::{Heading, MAX_TITLE_BYTES, PART_BYTES, Section};
+use crate::error::Result;
+use crate::memory;
 
 /// Size of a window. It is doubled for as long as there is a single block in it, up to the most.
 const WINDOW_BYTES: usize = 1 << 16;
-const MAX_WINDOW_BYTES: usize = 1 << 22;
+const MAX_WINDOW_BYTES: usize = 1 << 19;
+
+/// What a window takes for each of its bytes, at most; *measured*, 152 for one of ">".
+const BYTES_PER_BYTE: usize = 160;
 
 /// The sections of a Markdown text. Joined, they are the text.
 pub struct Sections<'t> {
@@ -43,16 +48,16 @@ impl<'t> Sections<'t> {
         sections
     }
 
-    pub fn next(&mut self, pause: &dyn Fn()) -> Option<Section<'t>> {
+    pub fn next(&mut self, pause: &dyn Fn()) -> Result<Option<Section<'t>>> {
         let start = self.done;
         if start >= self.text.len() {
-            return None;
+            return Ok(None);
         }
         let mut section = Section::default();
         // Whether there is more in it than headings.
         let mut has_body = false;
         let mut end = self.text.len();
-        while let Some(block) = self.peek(pause) {
+        while let Some(block) = self.peek(pause)? {
             let (is_first, at) = (block.start == start, block.start);
             let is_within = is_first
                 || match (&block.heading, section.headings.last()) {
@@ -76,28 +81,29 @@ impl<'t> Sections<'t> {
             }
         }
         self.done = end;
-        Some(Section {
-            headings: section.headings,
-            blocks: section.blocks,
-            ..Section::borrowed(&self.text[start..end], start)
-        })
+        let Section { headings, blocks, .. } = section;
+        Ok(Some(Section { headings, blocks, ..Section::borrowed(&self.text[start..end], start) }))
     }
 
     /// The next block, parsed if it was not yet.
-    fn peek(&mut self, pause: &dyn Fn()) -> Option<&Block> {
+    fn peek(&mut self, pause: &dyn Fn()) -> Result<Option<&Block>> {
         while self.blocks.is_empty() && self.parsed < self.text.len() {
-            self.parse(pause);
+            self.parse(pause)?;
         }
-        self.blocks.front()
+        Ok(self.blocks.front())
     }
 
     /// Parses the next window.
-    fn parse(&mut self, pause: &dyn Fn()) {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory): the parser does not look whether it was given any.
+    fn parse(&mut self, pause: &dyn Fn()) -> Result<()> {
         let rest = &self.text[self.parsed..];
         let mut size = WINDOW_BYTES;
         loop {
             pause();
             let window = &rest[..window_end(rest, size)];
+            memory::empty::<u8>(window.len() * BYTES_PER_BYTE)?;
             let mut found = Found::parse(window);
             let is_last = window.len() == rest.len();
             if !is_last && found.last == 0 && size < MAX_WINDOW_BYTES {
@@ -110,7 +116,7 @@ impl<'t> Sections<'t> {
                 self.note(Block { start: self.parsed + block.start, ..block });
             }
             self.parsed += parsed;
-            return;
+            return Ok(());
         }
     }
 
@@ -182,8 +188,8 @@ impl Found {
                         heading.title = title.split_whitespace().collect::<Vec<_>>().join(" ");
                     }
                 }
-                Event::Text(text) | Event::Code(text) => title.iter_mut().for_each(|title| title.push_str(text)),
-                Event::SoftBreak | Event::HardBreak => title.iter_mut().for_each(|title| title.push(' ')),
+                Event::Text(text) | Event::Code(text) => lengthen(&mut title, text),
+                Event::SoftBreak | Event::HardBreak => lengthen(&mut title, " "),
                 _ => {}
             }
             match event {
@@ -211,6 +217,13 @@ impl Found {
         }
         self.looked = self.looked.max(at);
         self.line
+    }
+}
+
+fn lengthen(title: &mut Option<String>, text: &str) {
+    if let Some(title) = title {
+        let room = MAX_TITLE_BYTES.saturating_sub(title.len());
+        title.push_str(&text[..text.ceil_char_boundary(room)]);
     }
 }
 

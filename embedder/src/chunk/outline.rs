@@ -1,12 +1,9 @@
 //! The headings under which a section stands, as a line that goes before its chunks.
 
 use crate::chunk::MIN_TOKENS;
-use crate::chunk::section::Heading;
+use crate::chunk::section::{Heading, MAX_TITLE_BYTES};
 use crate::error::Result;
 use crate::tokenizer::Tokenizer;
-
-/// A longer title is not made part of a path, nor are those outside of it: it would be copied for each section.
-const MAX_TITLE_BYTES: usize = 1000;
 
 /// Where a section stands among the headings of its text.
 #[derive(Debug)]
@@ -57,7 +54,7 @@ impl Outline {
     fn join(&self, tokenizer: &Tokenizer, depth: usize) -> Result<Path> {
         let mut path = Path::default();
         for Heading { title, .. } in self.headings[..depth].iter().rev().filter(|heading| !heading.title.is_empty()) {
-            if title.len() > MAX_TITLE_BYTES {
+            if title.len() >= MAX_TITLE_BYTES {
                 break;
             }
             let text = if path.text.is_empty() { title.clone() } else { format!("{title} > {}", path.text) };

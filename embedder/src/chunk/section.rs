@@ -1,10 +1,17 @@
 //! What a text is cut into first: sections, each with its headings and blocks.
 
 use std::borrow::Cow;
+use std::ops::Range;
+
+use crate::error::Result;
+use crate::memory;
 
 /// A section of this many bytes is handed over, and ends for chunks, before its next block: so what is held of a text does
 /// not follow the text's length.
-pub const PART_BYTES: usize = 1 << 20;
+pub const PART_BYTES: usize = 1 << 17;
+
+/// More of a heading is not taken into its title. One as long as that is no part of a path.
+pub const MAX_TITLE_BYTES: usize = 4000;
 
 /// A part of a text that no chunk reaches beyond.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -52,11 +59,11 @@ impl<'t> Section<'t> {
         next.checked_sub(1).map_or(0, |known| self.origins[known].1 + at - self.origins[known].0)
     }
 
-    /// A part of the text.
-    pub fn slice(&self, bytes: std::ops::Range<usize>) -> Cow<'t, str> {
+    /// A part of the text. It can be long: white space is no token.
+    pub fn slice(&self, bytes: Range<usize>) -> Result<Cow<'t, str>> {
         match &self.text {
-            Cow::Borrowed(text) => Cow::Borrowed(&text[bytes]),
-            Cow::Owned(text) => Cow::Owned(text[bytes].to_owned()),
+            Cow::Borrowed(text) => Ok(Cow::Borrowed(&text[bytes])),
+            Cow::Owned(text) => memory::join([&text[bytes]]).map(Cow::Owned),
         }
     }
 }
