@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use common::{deviation, open_compiled, options};
-use embedder::{Chunking, Embedder, Error, Files, Model, Options, Precision, remove_unused_compiled};
+use embedder::{Chunking, Embedder, Error, Files, Model, Options, Precision, Split, remove_unused_compiled};
 
 const MODELS: [&str; 7] = ["e5", "minilm-layers", "minilm-cls", "minilm-dense", "bert", "xlm-roberta", "distilbert"];
 
@@ -226,6 +226,32 @@ fn chunks_are_texts_of_so_many_tokens() {
                 (start, end) = (Some(chunk.start), chunk.start + chunk.text.len());
             }
             assert_eq!(end, text.len());
+        }
+    }
+}
+
+#[test]
+fn chunks_of_markup_are_texts_of_so_many_tokens() {
+    for name in ["e5", "minilm-layers"] {
+        let embedder = open(name);
+        let tokenizer = embedder.tokenizer();
+        let known = texts(name);
+        let document = |heading: &str, end: &str| {
+            let section =
+                |(number, text): (usize, &String)| format!("{heading}Section {number}{end}{text} {end}{text}{end}");
+            known.iter().enumerate().map(section).collect::<String>()
+        };
+        for (split, text) in [(Split::Markdown, document("# ", "\n\n")), (Split::Html, document("<h2>", "<p>"))] {
+            let chunking = Chunking::new(32, 5, tokenizer.max_tokens()).unwrap().of(split).with_headings();
+            let mut with_path = 0;
+            for chunk in chunking.chunks(tokenizer, &text, || ()) {
+                let chunk = chunk.unwrap();
+                let count: usize = tokenizer.count(&chunk.text).map(|step| step.unwrap()).sum();
+                assert_eq!(chunk.tokens, count, "{name}: {:?}", chunk.text);
+                assert!(count <= 32, "{name}: {:?}", chunk.text);
+                with_path += usize::from(chunk.text.starts_with("Section "));
+            }
+            assert!(with_path > known.len() / 2, "{name}: {with_path}");
         }
     }
 }

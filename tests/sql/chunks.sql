@@ -47,7 +47,7 @@ BEGIN
 		EXCEPTION WHEN OTHERS THEN
 			GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
 				hint = PG_EXCEPTION_HINT;
-			RAISE INFO '%: % % % %', call, state, message, detail, hint;
+			RAISE INFO '%: %', call, concat_ws(' ', state, message, nullif(detail, ''), nullif(hint, ''));
 		END;
 	END LOOP;
 END $$;
