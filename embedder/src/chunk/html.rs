@@ -248,7 +248,7 @@ impl<'t, P: Fn()> Page<'t, P> {
     /// Shows a text, of which `origin` is the place in the source.
     fn show(&mut self, text: &[u8], origin: usize) {
         let mut at = 0;
-        while at < text.len() {
+        while at < text.len() && !matches!(self.ready.back(), Some(Err(_))) {
             self.pause_at(origin + at);
             let rest = &text[at..];
             let is_verbatim = self.preformatted > 0;
@@ -267,12 +267,20 @@ impl<'t, P: Fn()> Page<'t, P> {
 
     /// Shows a text that is shown as it stands.
     fn show_run(&mut self, text: &[u8], origin: usize) {
-        self.begin();
+        let gap = std::mem::take(&mut self.gap);
+        let begins_block = self.begin();
         let section = &mut self.section;
-        if section.text.try_reserve(text.len()).is_err() || section.origins.try_reserve(1).is_err() {
-            return self.ready.push_back(Err(Error::OutOfMemory { bytes: Some(text.len()) }));
+        let gap = if section.text.is_empty() { "" } else { gap.text() };
+        let length = gap.len() + text.len();
+        if section.text.try_reserve(length).is_err() || section.origins.try_reserve(1).is_err() {
+            return self.ready.push_back(Err(Error::OutOfMemory { bytes: Some(length) }));
         }
+        section.text.extend_from_slice(gap.as_bytes());
         let at = section.text.len();
+        if begins_block {
+            section.blocks.push(at);
+        }
+        section.headings.extend(self.headings.drain(..).map(|level| (level, at..at)));
         if section.origins.last().is_none_or(|&(place, original)| original + at - place != origin) {
             section.origins.push((at, origin));
         }
@@ -283,29 +291,20 @@ impl<'t, P: Fn()> Page<'t, P> {
         }
     }
 
-    /// Puts what has to stand before what is shown next, which may be a section's end.
-    fn begin(&mut self) {
-        let (gap, is_block) = (std::mem::take(&mut self.gap), std::mem::take(&mut self.is_block));
-        let is_body = is_block && self.section.has_body && self.headings.is_empty();
+    /// Ends the section if what is shown next is not of it; returns whether that begins a further block of it.
+    fn begin(&mut self) -> bool {
+        let is_block = std::mem::take(&mut self.is_block) && self.section.has_body && self.headings.is_empty();
         let is_within = match self.headings.first() {
             // A heading stays with what follows it.
             Some(level) => {
                 !self.section.has_body && self.section.headings.last().is_some_and(|(above, _)| above < level)
             }
-            None => !is_body || self.section.text.len() < PART_BYTES,
+            None => !is_block || self.section.text.len() < PART_BYTES,
         };
         if !is_within {
             self.finish();
         }
-        let section = &mut self.section;
-        if !section.text.is_empty() {
-            section.text.extend_from_slice(gap.text().as_bytes());
-            if is_body {
-                section.blocks.push(section.text.len());
-            }
-        }
-        let at = section.text.len();
-        section.headings.extend(self.headings.drain(..).map(|level| (level, at..at)));
+        is_within && is_block
     }
 
     /// Hands over what was shown of a section.
