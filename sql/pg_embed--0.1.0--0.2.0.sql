@@ -239,6 +239,36 @@ COMMENT ON FUNCTION @extschema@.embed_verify(
 		pg_catalog.regclass, pg_catalog.text, pg_catalog.text[], pg_catalog.text, pg_catalog.text, pg_catalog.int4) IS
 	'the same with a model of embed_models';
 
+CREATE FUNCTION @extschema@.embed_chunks_trigger() RETURNS pg_catalog.trigger
+	AS 'MODULE_PATHNAME', 'embed_chunks_trigger'
+	LANGUAGE C;
+
+COMMENT ON FUNCTION @extschema@.embed_chunks_trigger() IS
+	'trigger that embed_watch_chunks() creates: cuts a document again when its text changes';
+
+CREATE FUNCTION @extschema@.embed_watch_chunks(
+		target pg_catalog.regclass, source pg_catalog.text, chunks pg_catalog.text,
+		max_tokens pg_catalog.int4 DEFAULT NULL, overlap pg_catalog.int4 DEFAULT 0,
+		split pg_catalog.text DEFAULT 'text', headings pg_catalog.bool DEFAULT false,
+		model pg_catalog.text DEFAULT NULL, prompt pg_catalog.text DEFAULT NULL,
+		vectors pg_catalog.text DEFAULT 'worker', key pg_catalog.text[] DEFAULT NULL)
+	RETURNS pg_catalog.regclass
+	AS 'MODULE_PATHNAME', 'embed_watch_chunks'
+	LANGUAGE C;
+
+COMMENT ON FUNCTION @extschema@.embed_watch_chunks(
+		pg_catalog.regclass, pg_catalog.text, pg_catalog.text, pg_catalog.int4, pg_catalog.int4, pg_catalog.text,
+		pg_catalog.bool, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text[]) IS
+	'makes a table of the chunks of a column''s texts, with their vectors, and keeps it in step; vectors: worker, at_once; key: columns that are unique, by default the primary key';
+
+CREATE FUNCTION @extschema@.embed_unwatch_chunks(target pg_catalog.regclass, chunks pg_catalog.regclass)
+	RETURNS pg_catalog.void
+	AS 'MODULE_PATHNAME', 'embed_unwatch_chunks'
+	LANGUAGE C;
+
+COMMENT ON FUNCTION @extschema@.embed_unwatch_chunks(pg_catalog.regclass, pg_catalog.regclass) IS
+	'ends what embed_watch_chunks() began; the table of chunks stays as it is';
+
 -- A model is a foreign server of this wrapper: it has an owner and privileges, and a dump makes it before the tables.
 CREATE FUNCTION @extschema@.embed_model_validator(options pg_catalog.text[], catalog pg_catalog.oid)
 	RETURNS pg_catalog.void

@@ -1,11 +1,12 @@
 //! pg_embed: text to `vector(384)` inside PostgreSQL.
 //!
 //! Postgres in, Postgres out: what a model is stands in the `embedder` crate. The SQL surface is written by hand, in
-//! `sql/`. The directories are floors, each of which calls only those below it: `sql` over `background` and `ahead` over
-//! `table` over `model` over `postgres`.
+//! `sql/`. The directories are floors, each of which calls only those below it: `sql` over `documents` over `background` and
+//! `ahead` over `table` over `model` over `postgres`.
 
 mod ahead;
 mod background;
+mod documents;
 mod model;
 mod postgres;
 mod sql;

@@ -109,3 +109,4 @@ sql -F ' ms, p99 ' -c "SELECT 'from commit to vector: p50 ' || round(1000 * extr
 stop_server "$dir"
 "$(dirname "$0")/bench/server.sh"
 "$(dirname "$0")/bench/models.sh"
+"$(dirname "$0")/bench/documents.sh"

@@ -237,7 +237,7 @@ impl Column {
             spi.execute(&format!(
                 "CREATE OR REPLACE TRIGGER {name} BEFORE INSERT OR UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION {}({})",
                 self.name,
-                self.function_name(choice)?,
+                spi::function(trigger::marking(self.extension, choice.is_with_model()).ok_or_else(changed)?)?,
                 arguments.join(", ")
             ))?;
         }
@@ -266,20 +266,6 @@ impl Column {
     fn drop_trigger(&self, spi: &Spi, trigger: &Trigger) -> Result<()> {
         spi.execute(&format!("DROP TRIGGER {} ON {}", spi::identifier(&trigger.name)?, self.name))?;
         if catalog::trigger(trigger.oid, trigger.function).is_some() { Err(changed()) } else { Ok(()) }
-    }
-
-    /// The trigger function's name as it stands in SQL.
-    fn function_name(&self, choice: &Choice) -> Result<String> {
-        let function = trigger::marking(self.extension, choice.is_with_model()).ok_or_else(changed)?;
-        // SAFETY: lookups that give palloc'd strings, or null for what is gone.
-        unsafe {
-            let schema = pg_sys::get_namespace_name(pg_sys::get_func_namespace(function));
-            let name = pg_sys::get_func_name(function);
-            if schema.is_null() || name.is_null() {
-                return Err(changed());
-            }
-            text::from_server(CStr::from_ptr(pg_sys::quote_qualified_identifier(schema, name)))
-        }
     }
 
     fn number(&self) -> Result<i16> {

@@ -165,6 +165,8 @@ pub struct Trigger {
     pub function: Oid,
     /// Whether it may change a row before it is inserted or updated.
     pub changes_rows: bool,
+    /// The other table that it is about, if it was made `FROM` one; with that, it is dropped.
+    pub other_table: Option<Oid>,
     pub arguments: Vec<CString>,
 }
 
@@ -209,6 +211,7 @@ fn triggers_by(index: Oid, key: (i16, Oid)) -> Vec<Trigger> {
                     function: form.tgfoid,
                     changes_rows: kind & BEFORE_ROW == BEFORE_ROW
                         && kind & (pg_sys::TRIGGER_TYPE_INSERT | pg_sys::TRIGGER_TYPE_UPDATE) != 0,
+                    other_table: (form.tgconstrrelid != Oid::INVALID).then_some(form.tgconstrrelid),
                     arguments: row.value(pg_sys::Anum_pg_trigger_tgargs as usize).map_or_else(Vec::new, strings),
                 });
             }
@@ -287,6 +290,12 @@ pub fn attribute(table: Oid, number: i16) -> Option<Attribute> {
         pg_sys::ReleaseSysCache(tuple);
         Some(found)
     }
+}
+
+/// The name of a column that exists.
+pub fn column_name(table: Oid, number: i16) -> CString {
+    // SAFETY: a lookup; gives a palloc'd string.
+    unsafe { CStr::from_ptr(pg_sys::get_attname(table, number, false)).to_owned() }
 }
 
 /// The generated columns whose expressions call a function: table and number.
@@ -488,6 +497,68 @@ pub fn index_condition(index: Oid) -> Option<*mut pg_sys::Node> {
         let tree = (!null).then(|| pg_sys::stringToNode(pg_sys::text_to_cstring(value.cast_mut_ptr())).cast());
         pg_sys::ReleaseSysCache(tuple);
         tree
+    }
+}
+
+/// The columns of a table's primary key, in its order; none without one.
+pub fn primary_key(table: Oid) -> Vec<i16> {
+    let mut found = Vec::new();
+    let index = Oid::from(pg_sys::IndexIndrelidIndexId);
+    each(pg_sys::IndexRelationId, index, &[(pg_sys::Anum_pg_index_indrelid as i16, table)], |row| {
+        // SAFETY: the row is one of pg_index, whose first columns, `indkey` the last of them, are the form.
+        unsafe {
+            let form = &*pg_sys::GETSTRUCT(row.tuple).cast::<pg_sys::FormData_pg_index>();
+            if form.indisprimary {
+                found = form.indkey.values.as_slice(form.indnkeyatts as usize).to_vec();
+            }
+        }
+    });
+    found
+}
+
+/// A foreign key of a table.
+#[derive(Debug, Clone)]
+pub struct ForeignKey {
+    pub referenced: Oid,
+    /// Of each of its columns: its number, that of the column that it refers to, and the operator that compares that one,
+    /// on the left, with this.
+    pub columns: Vec<(i16, i16, Oid)>,
+}
+
+/// The foreign keys of a table, in the order in which they were made.
+pub fn foreign_keys(table: Oid) -> Vec<ForeignKey> {
+    let mut found = Vec::new();
+    // SAFETY: the table is opened without waiting for others, and closed again; the list is a copy's.
+    unsafe {
+        let relation = pg_sys::RelationIdGetRelation(table);
+        if relation.is_null() {
+            return Vec::new();
+        }
+        for key in tree::items::<pg_sys::ForeignKeyCacheInfo>(pg_sys::RelationGetFKeyList(relation)) {
+            let key = &*key;
+            let column = |n: usize| (key.conkey[n], key.confkey[n], key.conpfeqop[n]);
+            let columns = (0..key.nkeys as usize).map(column).collect();
+            found.push((key.conoid.to_u32(), ForeignKey { referenced: key.confrelid, columns }));
+        }
+        pg_sys::RelationClose(relation);
+    }
+    found.sort_by_key(|(made, _)| *made);
+    found.into_iter().map(|(_, key)| key).collect()
+}
+
+/// Schema and name of an operator.
+pub fn operator_name(operator: Oid) -> Option<(Oid, CString)> {
+    // SAFETY: a lookup by OID; the form is that of pg_operator.
+    unsafe {
+        let cache = pg_sys::SysCacheIdentifier::OPEROID as i32;
+        let tuple = pg_sys::SearchSysCache1(cache, Datum::from(operator));
+        if tuple.is_null() {
+            return None;
+        }
+        let form = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_operator>();
+        let found = (form.oprnamespace, CStr::from_ptr(form.oprname.data.as_ptr()).to_owned());
+        pg_sys::ReleaseSysCache(tuple);
+        Some(found)
     }
 }
 

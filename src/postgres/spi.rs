@@ -8,6 +8,7 @@ use std::ffi::CStr;
 use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::{self, Oid};
 
+use crate::postgres::catalog;
 use crate::postgres::catch::catch;
 use crate::postgres::report::{Report, Result};
 use crate::postgres::text;
@@ -106,6 +107,66 @@ pub fn qualified(relation: Oid) -> Result<String> {
         }
         text::from_server(CStr::from_ptr(pg_sys::quote_qualified_identifier(schema, name)))
     }
+}
+
+/// A name as it stands in SQL, with its schema.
+///
+/// # Errors
+/// 3F000 if the schema does not exist any more.
+pub fn in_schema(schema: Oid, name: &CStr) -> Result<String> {
+    // SAFETY: gives a palloc'd string, or null for what is gone.
+    unsafe {
+        let schema = pg_sys::get_namespace_name_or_temp(schema);
+        if schema.is_null() {
+            return Err(Report::new(PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME, "schema does not exist any more"));
+        }
+        text::from_server(CStr::from_ptr(pg_sys::quote_qualified_identifier(schema, name.as_ptr())))
+    }
+}
+
+/// A type as it stands in SQL, with its schema if it is not PostgreSQL's own, and its modifier, -1 for none.
+pub fn type_name(of: Oid, modifier: i32) -> Result<String> {
+    let how = pg_sys::FORMAT_TYPE_TYPEMOD_GIVEN | pg_sys::FORMAT_TYPE_FORCE_QUALIFY;
+    // SAFETY: gives a palloc'd string for any OID.
+    text::from_server(unsafe { CStr::from_ptr(pg_sys::format_type_extended(of, modifier, how as u16)) })
+}
+
+/// A function's name as it stands in SQL, with its schema.
+///
+/// # Errors
+/// 42883 if there is no such function any more.
+pub fn function(function: Oid) -> Result<String> {
+    // SAFETY: catalogue lookups that give palloc'd strings, or null for what is gone.
+    unsafe {
+        let schema = pg_sys::get_namespace_name(pg_sys::get_func_namespace(function));
+        let name = pg_sys::get_func_name(function);
+        if schema.is_null() || name.is_null() {
+            let message = format!("function with OID {function} does not exist any more");
+            return Err(Report::new(PgSqlErrorCode::ERRCODE_UNDEFINED_FUNCTION, message));
+        }
+        text::from_server(CStr::from_ptr(pg_sys::quote_qualified_identifier(schema, name)))
+    }
+}
+
+/// An operator as it stands in SQL between two values, with its schema.
+///
+/// # Errors
+/// 42883 if there is no such operator any more.
+pub fn operator(operator: Oid) -> Result<String> {
+    let gone = || {
+        let message = format!("operator with OID {operator} does not exist any more");
+        Report::new(PgSqlErrorCode::ERRCODE_UNDEFINED_FUNCTION, message)
+    };
+    let (schema, name) = catalog::operator_name(operator).ok_or_else(gone)?;
+    // SAFETY: gives a palloc'd string, or null for what is gone.
+    let schema = unsafe {
+        let schema = pg_sys::get_namespace_name(schema);
+        if schema.is_null() {
+            return Err(gone());
+        }
+        identifier(CStr::from_ptr(schema))?
+    };
+    Ok(format!("OPERATOR({schema}.{})", text::from_server(&name)?))
 }
 
 /// `value` as a string constant in SQL.

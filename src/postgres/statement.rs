@@ -21,6 +21,7 @@ pub struct Statement {
     sql: CString,
     plan: *mut pg_sys::PlannedStmt,
     types: Vec<Oid>,
+    sees_latest: bool,
 }
 
 impl Statement {
@@ -45,8 +46,14 @@ impl Statement {
             // Planning computes expressions of the table's, for instance those of its indexes, as far as they are
             // constant.
             let plan = catch(|| raw::pg_plan_query(query, sql.as_ptr(), 0, ptr::null_mut()))?;
-            Ok(Self { sql, plan, types: types.to_vec() })
+            Ok(Self { sql, plan, types: types.to_vec(), sees_latest: false })
         }
+    }
+
+    /// The same, but it sees what is committed when it starts also in a transaction that is to see nothing new. For rows that
+    /// follow others, whose writers should not meet those that the background worker has written.
+    pub fn of_latest(self) -> Self {
+        Self { sees_latest: true, ..self }
     }
 
     /// Whether it reads its relation by an index, and not as a whole.
@@ -64,7 +71,9 @@ impl Statement {
         unsafe {
             let values = self.parameters(values);
             pg_sys::CommandCounterIncrement();
-            pg_sys::PushCopiedSnapshot(pg_sys::GetTransactionSnapshot());
+            let snapshot =
+                if self.sees_latest { pg_sys::GetLatestSnapshot() } else { pg_sys::GetTransactionSnapshot() };
+            pg_sys::PushCopiedSnapshot(snapshot);
             pg_sys::UpdateActiveSnapshotCommandId();
             let receiver = Receiver::new();
             let query = pg_sys::CreateQueryDesc(
@@ -88,11 +97,19 @@ impl Statement {
     /// As for [`start`](Self::start).
     pub unsafe fn value(&self, values: &[Option<Datum>]) -> Result<Option<Datum>> {
         // SAFETY: the caller's promise.
+        Ok(unsafe { self.all(values) }?.value(0, 1))
+    }
+
+    /// Runs it to its end, and gives all its rows.
+    ///
+    /// # Safety
+    /// As for [`start`](Self::start).
+    pub unsafe fn all(&self, values: &[Option<Datum>]) -> Result<Rows> {
+        // SAFETY: the caller's promise.
         let mut running = unsafe { self.start(values) }?;
         let rows = running.fetch(0)?;
-        let value = rows.value(0, 1);
         running.finish()?;
-        Ok(value)
+        Ok(rows)
     }
 
     /// # Safety

@@ -6,7 +6,7 @@ use std::ffi::{CStr, CString, c_int};
 use std::slice;
 
 use pgrx::PgSqlErrorCode;
-use pgrx::pg_sys::{self, Datum};
+use pgrx::pg_sys::{self, Datum, Oid};
 
 use crate::postgres::encoding::{self, to_utf8};
 use crate::postgres::report::{Report, Result};
@@ -192,18 +192,33 @@ pub fn to_datum(text: &str) -> Datum {
 /// 53200.
 pub fn to_array(names: &[CString]) -> Result<Datum> {
     let mut elements = vector_of(names.len())?;
-    elements.extend(names.iter().map(|name| to_datum(&encoding::to_utf8_lossy(name))));
-    // SAFETY: so many values of type text, with its properties.
+    elements.extend(names.iter().map(|name| Some(to_datum(&encoding::to_utf8_lossy(name)))));
+    // SAFETY: they are texts.
+    Ok(unsafe { array(pg_sys::TEXTOID, elements) })
+}
+
+/// Values of one type as an array of one dimension, in the current memory context; `None` is NULL.
+///
+/// # Safety
+/// The values are of that type.
+pub unsafe fn array(of: Oid, values: impl IntoIterator<Item = Option<Datum>>) -> Datum {
+    let (mut values, mut nulls): (Vec<_>, Vec<_>) =
+        values.into_iter().map(|value| (value.unwrap_or(Datum::from(0)), value.is_none())).unzip();
+    let (mut length, mut by_value, mut alignment) = (0, false, 0);
+    let (mut count, mut lower) = (values.len() as i32, 1);
+    // SAFETY: as many values as there are nulls, and the type's own properties.
     unsafe {
-        let (length, by_value, alignment) = (-1, false, pg_sys::TYPALIGN_INT as _);
-        let count = elements.len() as i32;
-        Ok(Datum::from(pg_sys::construct_array(
-            elements.as_mut_ptr(),
-            count,
-            pg_sys::TEXTOID,
-            length,
+        pg_sys::get_typlenbyvalalign(of, &mut length, &mut by_value, &mut alignment);
+        Datum::from(pg_sys::construct_md_array(
+            values.as_mut_ptr(),
+            nulls.as_mut_ptr(),
+            1,
+            &raw mut count,
+            &raw mut lower,
+            of,
+            length.into(),
             by_value,
             alignment,
-        )))
+        ))
     }
 }

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 mod columns;
+mod documents;
 mod embed;
 mod models;
 mod retired;
@@ -50,6 +51,9 @@ sql_function!(embed_backfill_with_model, pg_finfo_embed_backfill_with_model, col
 sql_function!(embed_watch, pg_finfo_embed_watch, columns::watch);
 sql_function!(embed_watch_with_model, pg_finfo_embed_watch_with_model, columns::watch_with_model);
 sql_function!(embed_unwatch, pg_finfo_embed_unwatch, columns::unwatch);
+sql_function!(embed_watch_chunks, pg_finfo_embed_watch_chunks, documents::watch);
+sql_function!(embed_unwatch_chunks, pg_finfo_embed_unwatch_chunks, documents::unwatch);
+sql_function!(embed_chunks_trigger, pg_finfo_embed_chunks_trigger, documents::trigger);
 sql_function!(embed_verify, pg_finfo_embed_verify, columns::verify);
 sql_function!(embed_verify_with_model, pg_finfo_embed_verify_with_model, columns::verify_with_model);
 sql_function!(embed_get_status, pg_finfo_embed_get_status, views::status);

@@ -11,7 +11,7 @@ use pgrx::pg_sys::{self, Datum, Oid};
 
 use crate::model::registry::{Model, Named};
 use crate::postgres::report::{Report, Result};
-use crate::postgres::{catalog, encoding, text, vector};
+use crate::postgres::{catalog, encoding, spi, text, vector};
 
 /// How much of a text is read first. Nearly always it is enough for the tokens that the model reads; where it is not,
 /// four times as much is read, and so on.
@@ -95,11 +95,7 @@ impl Columns {
         let Choice { model, embedding, sources } = choice;
         let number = number(table, embedding)?;
         let column = vector_column_type(table, embedding, number, vector, model.dimensions()?)?;
-        let source = |name: &CString| {
-            let number = self::number(table, name)?;
-            Ok(Source { number, kind: kind(table, name, number)? })
-        };
-        let sources = sources.iter().map(source).collect::<Result<_>>()?;
+        let sources = sources.iter().map(|name| Source::resolve(table, name)).collect::<Result<_>>()?;
         Ok(Self { embedding: number, sources, model: model.clone(), types: VectorTypes { column, vector } })
     }
 
@@ -132,15 +128,8 @@ impl Columns {
         let mut joined = None;
         for (n, source) in self.sources.iter().enumerate() {
             let Some(datum) = value(n) else { continue };
-            match source.kind {
-                // SAFETY: the value is a text.
-                Kind::Text => join(&mut joined, unsafe { text::utf8(datum) }?),
-                Kind::Array => {
-                    // SAFETY: the value is an array of texts.
-                    let elements = unsafe { text::elements(datum) }?;
-                    elements.into_iter().flatten().for_each(|element| join(&mut joined, element));
-                }
-            }
+            // SAFETY: the caller's promise.
+            unsafe { source.join_to(&mut joined, datum) }?;
         }
         Ok(joined)
     }
@@ -202,11 +191,8 @@ impl Columns {
                         return Ok(joined.map(|text| (text, false)));
                     }
                 }
-                Kind::Array => {
-                    // SAFETY: the value is an array of texts.
-                    let elements = unsafe { text::elements(datum) }?;
-                    elements.into_iter().flatten().for_each(|element| join(&mut joined, element));
-                }
+                // SAFETY: the caller's promise.
+                Kind::Array => unsafe { source.join_to(&mut joined, datum) }?,
             }
         }
         Ok(joined.map(|text| (text, true)))
@@ -226,6 +212,43 @@ fn join<'row>(joined: &mut Option<Text<'row>>, value: Text<'row>) {
 }
 
 impl Source {
+    /// Looks a column with text up by name.
+    ///
+    /// # Errors
+    /// 42703 if the table has none of that name, 42804 if it is of another type.
+    pub fn resolve(table: Oid, name: &CStr) -> Result<Self> {
+        let number = number(table, name)?;
+        Ok(Self { number, kind: kind(table, name, number)? })
+    }
+
+    /// The text of a value, the elements of an array joined by a space; `None` if there is none.
+    ///
+    /// # Safety
+    /// The value has the type of the column, and lives until the memory context it is in is reset.
+    pub unsafe fn text<'row>(&self, value: Datum) -> Result<Option<Text<'row>>> {
+        let mut joined = None;
+        // SAFETY: the caller's promise.
+        unsafe { self.join_to(&mut joined, value) }?;
+        Ok(joined)
+    }
+
+    /// Adds the text of a value to that of a row.
+    ///
+    /// # Safety
+    /// As for [`text`](Self::text).
+    unsafe fn join_to<'row>(&self, joined: &mut Option<Text<'row>>, value: Datum) -> Result<()> {
+        match self.kind {
+            // SAFETY: the value is a text.
+            Kind::Text => join(joined, unsafe { text::utf8(value) }?),
+            Kind::Array => {
+                // SAFETY: the value is an array of texts.
+                let elements = unsafe { text::elements(value) }?;
+                elements.into_iter().flatten().for_each(|element| join(joined, element));
+            }
+        }
+        Ok(())
+    }
+
     /// The column `name`, quoted as needed, as a text or an array of texts.
     pub fn cast(&self, name: &str) -> String {
         match self.kind {
@@ -306,8 +329,7 @@ pub fn refuse_default(table: Oid, embedding: i16) -> Result<()> {
 
 /// The name of a column that exists, for messages.
 fn column_name(table: Oid, number: i16) -> String {
-    // SAFETY: a lookup of a column that exists; gives a palloc'd string.
-    encoding::to_utf8_lossy(unsafe { CStr::from_ptr(pg_sys::get_attname(table, number, false)) })
+    encoding::to_utf8_lossy(&catalog::column_name(table, number))
 }
 
 /// The name of a table for messages.
@@ -364,11 +386,26 @@ pub fn number(table: Oid, name: &CStr) -> Result<i16> {
 }
 
 /// Type and type modifier of a column.
-fn column_type(table: Oid, number: i16) -> (Oid, i32) {
+pub fn column_type(table: Oid, number: i16) -> (Oid, i32) {
     let (mut found, mut modifier, mut collation) = (Oid::INVALID, -1, Oid::INVALID);
     // SAFETY: the column exists; the results go to variables of the right type.
     unsafe { pg_sys::get_atttypetypmodcoll(table, number, &mut found, &mut modifier, &mut collation) };
     (found, modifier)
+}
+
+/// The type of a column as it stands in SQL, with its collation if that is not the type's own.
+pub fn declared_type(table: Oid, number: i16) -> Result<String> {
+    let (mut found, mut modifier, mut collation) = (Oid::INVALID, -1, Oid::INVALID);
+    // SAFETY: as above; gives a palloc'd string for a collation that is there.
+    unsafe {
+        pg_sys::get_atttypetypmodcoll(table, number, &mut found, &mut modifier, &mut collation);
+        let mut declared = spi::type_name(found, modifier)?;
+        if collation != Oid::INVALID && collation != pg_sys::get_typcollation(found) {
+            let collation = text::from_server(CStr::from_ptr(pg_sys::generate_collation_name(collation)))?;
+            declared.push_str(&format!(" COLLATE {collation}"));
+        }
+        Ok(declared)
+    }
 }
 
 fn type_name(number: Oid) -> String {

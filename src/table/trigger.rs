@@ -41,6 +41,11 @@ pub fn marking(extension: Oid, with_model: bool) -> Option<Oid> {
     catalog::member(extension, MARK[usize::from(with_model)])
 }
 
+/// The function of the extension that embeds, likewise.
+pub fn embedding(extension: Oid, with_model: bool) -> Option<Oid> {
+    catalog::member(extension, EMBED[usize::from(with_model)])
+}
+
 /// What a trigger that calls a function of ours says.
 pub fn choice(trigger: &Trigger) -> Option<Choice> {
     Choice::of_trigger(&trigger.arguments, takes_model(trigger.function))
@@ -210,7 +215,7 @@ impl Row {
     fn is_same(&self, old: HeapTuple, number: i16) -> bool {
         let (old, new) = (self.value(old, number), self.value(self.new, number));
         // SAFETY: both are values of a type with variable length, as vectors and all types of text have.
-        old == new || old.zip(new).is_some_and(|(old, new)| unsafe { bytes(old) == bytes(new) })
+        old == new || old.zip(new).is_some_and(|(old, new)| unsafe { stored_bytes(old) == stored_bytes(new) })
     }
 
     fn vector(&self) -> Option<Datum> {
@@ -262,7 +267,7 @@ impl Row {
 }
 
 /// Whether the row comes from a replication, or from somebody who acts as one.
-fn is_replicated() -> bool {
+pub fn is_replicated() -> bool {
     // SAFETY: reads a variable of this process.
     unsafe { pg_sys::SessionReplicationRole == pg_sys::SESSION_REPLICATION_ROLE_REPLICA as i32 }
 }
@@ -271,7 +276,7 @@ fn is_replicated() -> bool {
 ///
 /// # Safety
 /// `value` points to a varlena.
-unsafe fn bytes<'row>(value: Datum) -> &'row [u8] {
+pub unsafe fn stored_bytes<'row>(value: Datum) -> &'row [u8] {
     let start = value.cast_mut_ptr::<pg_sys::varlena>();
     // SAFETY: the caller's promise; its length is in the varlena.
     unsafe { slice::from_raw_parts(start.cast(), pgrx::varsize_any(start)) }

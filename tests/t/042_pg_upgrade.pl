@@ -51,6 +51,9 @@ for my $database (@databases)
 		CREATE TABLE generated (id int PRIMARY KEY, d text, e vector(384) GENERATED ALWAYS AS (embed_text(d)) STORED);
 		CREATE INDEX ON generated USING hnsw (e vector_l2_ops);
 		SELECT embed_watch('watched', 'e', '{d}');
+		CREATE TABLE documents (id int PRIMARY KEY, d text);
+		SELECT embed_watch_chunks('documents', 'd', 'chunks', vectors => 'at_once');
+		INSERT INTO documents VALUES (1, 'A document.');
 		INSERT INTO watched SELECT i, 'row ' || i FROM generate_series(1, $rows) AS i;
 		INSERT INTO triggered SELECT i, 'row ' || i FROM generate_series(1, 20) AS i;
 		INSERT INTO generated SELECT i, 'row ' || i FROM generate_series(1, 20) AS i});
@@ -109,6 +112,13 @@ wait_for_vectors($new, 'shop1', 'watched', 'e', 'ARRAY[d]');
 is($new->safe_psql('shop1', vectors_of($_->[0], 'e', 'ARRAY[d]')), "$_->[1]|$_->[1]|0", "new rows: $_->[0]")
 	for [ 'watched', $rows + 1 ], [ 'triggered', 21 ], [ 'generated', 21 ];
 
+# Documents go on to be cut.
+sub follows
+{
+	my ($database) = @_;
+	return $new->safe_psql($database, q{UPDATE documents SET d = 'Another text.'; SELECT chunk, embedding <-> embed_text(chunk) < 1e-4 FROM chunks});
+}
+is(follows('shop1'), 'Another text.|t', 'chunks follow their documents');
 
 # A dump, by the new server's pg_dump.
 
@@ -120,6 +130,7 @@ is(refusal($new, 'restored', "\\i $scratch/dump"), '', 'a dump is restored');
 wait_for_vectors($new, 'restored', 'watched', 'e', 'ARRAY[d]');
 is($new->safe_psql('restored', vectors_of($_->[0], 'e', 'ARRAY[d]')), "$_->[1]|$_->[1]|0", "restored: $_->[0]")
 	for [ 'watched', $rows + 1 ], [ 'triggered', 20 ], [ 'generated', 20 ];
+is(follows('restored'), 'Another text.|t', 'restored: chunks follow their documents');
 $old->stop;
 
 unlike(slurp_file($new->logfile), qr/terminated by signal|PANIC/, 'no process crashed');

@@ -1,0 +1,66 @@
+//! How documents are cut: what the arguments of `embed_watch_chunks()` say, and those of the trigger that it makes.
+
+use std::ffi::{CStr, CString};
+
+use embedder::Split;
+
+use crate::model::chunks::{self, Options, Piece};
+use crate::model::registry::Named;
+use crate::postgres::report::Result;
+use crate::postgres::text;
+
+/// Which column is cut, how, and for which model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cutting {
+    pub source: CString,
+    pub model: Named,
+    pub options: Options,
+}
+
+impl Cutting {
+    /// The arguments of the trigger; empty for what has a default.
+    pub fn arguments(&self) -> Result<Vec<String>> {
+        let Options { max_tokens, overlap, split, headings } = &self.options;
+        let name = |name: &Option<CString>| name.as_deref().map_or(Ok(String::new()), text::from_server);
+        Ok(vec![
+            text::from_server(&self.source)?,
+            max_tokens.map_or_else(String::new, |tokens| tokens.to_string()),
+            overlap.to_string(),
+            split.name().to_owned(),
+            if *headings { "headings" } else { "" }.to_owned(),
+            name(&self.model.model)?,
+            name(&self.model.prompt)?,
+        ])
+    }
+
+    /// What the arguments of a trigger say; `None` if they are none that [`arguments`](Self::arguments) could give.
+    pub fn of_trigger<N: AsRef<CStr>>(arguments: &[N]) -> Option<Self> {
+        let [source, max_tokens, overlap, split, headings, model, prompt] = arguments else { return None };
+        let given = |name: &N| Some(name.as_ref().to_owned()).filter(|name| !name.is_empty());
+        let string = |name: &N| name.as_ref().to_str().map(str::to_owned).ok();
+        let max_tokens = match given(max_tokens) {
+            Some(_) => Some(string(max_tokens)?.parse().ok()?),
+            None => None,
+        };
+        let headings = match string(headings)?.as_str() {
+            "headings" => true,
+            "" => false,
+            _ => return None,
+        };
+        let (overlap, split) = (string(overlap)?.parse().ok()?, Split::named(&string(split)?)?);
+        Some(Self {
+            source: given(source)?,
+            model: Named { model: given(model), prompt: given(prompt) },
+            options: Options { max_tokens, overlap, split, headings },
+        })
+    }
+
+    /// The chunks of a document; none if there is no text.
+    ///
+    /// # Errors
+    /// 22023 for options that make no sense; whatever is wrong with the model.
+    pub fn cut<'document>(&self, document: Option<&'document str>) -> Result<Vec<Piece<'document>>> {
+        let Some(document) = document else { return Ok(Vec::new()) };
+        chunks::cut(self.model.open()?, document, &self.options)?.collect()
+    }
+}
