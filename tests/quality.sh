@@ -125,4 +125,5 @@ export_tsv sts 'SELECT * FROM sts'
 # Without the numbers of the question's vector.
 sql -At -c "SELECT regexp_replace(plan, '\[[^]]*\]', '[...]') FROM runs WHERE method = 'both' ORDER BY run LIMIT 1" \
 	>"$report/plan.txt"
-python3 "$here/quality/report.py" "$report"
+collection=${COLLECTION:-catalogue}
+python3 "$here/quality/report.py" "$report" "$(basename "$collection")"
