@@ -22,7 +22,7 @@ const WAYS = {
 		order: (q) => `those with the rarest words of “${q}” first.`,
 	},
 	both: {
-		hint: 'what is first by either comes first',
+		hint: 'places in both lists count',
 		title: (q) => `Best for “${q}”`,
 		order: (q) => `the best for “${q}” first, by meaning and by words.`,
 	},
