@@ -129,7 +129,7 @@ is(core(slurp_file("$root/tests/quality/schema.sql")) =~ s/SELECT id FROM by_mea
 
 # Filters that lose nothing. What fits is what is farthest away.
 
-my ($filtered, $relaxed, $partial) = blocks('Filters that lose nothing');
+my ($filtered, $column, $relaxed, $partial) = blocks('Filters that lose nothing');
 $node->safe_psql('postgres', q{
 	UPDATE papers SET year = 1962 WHERE year = 1961;
 	UPDATE papers SET year = 1961 WHERE id IN (SELECT id FROM papers ORDER BY embedding <=> embed_text('heat in wings') DESC LIMIT 15);
@@ -150,6 +150,11 @@ SKIP:
 		'relaxed_order: the plan');
 	is_deeply([ map { $_->[0] } rows($relaxing, $by_index, $ordered) ], \@true, 'relaxed_order: all are found, and put in order');
 }
+
+$node->safe_psql('postgres', "$column ANALYZE papers");
+like($node->safe_psql('postgres', "$by_index; EXPLAIN (COSTS OFF) $select"), qr/ papers_year\b/, 'an index on the column: the plan');
+is_deeply([ map { $_->[0] } rows($by_index, $select) ], \@true, 'an index on the column: all are found, in order');
+$node->safe_psql('postgres', 'DROP INDEX papers_year');
 
 my ($create, $early) = parted($partial);
 $node->safe_psql('postgres', 'UPDATE papers SET year = year + 100 WHERE year <> 1961; UPDATE papers SET year = 1951 WHERE year = 1961;' . $create);
