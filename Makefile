@@ -7,6 +7,7 @@
 # make image    a container image with PostgreSQL, pgvector and pg_embed, into dist/; make test-image tries it; as root
 # make dist     the sources as an archive for PGXN, into dist/
 # make quality  how good searches are, by vectors, by words and by both (docs/quality.md)
+# make bench-search     what searches with a filter find and take, by pgvector's settings (docs/search.md)
 # make bench-peers      what other ways to embed with the same model take, on the same core; PLOTS=docs/peers writes its page
 # make shards   the example with several servers: SHARDS=2 ROWS=20000
 # make test, make demo, make demo-report, make bench, make lint, make uninstall, make clean
@@ -26,7 +27,7 @@ QUALITY ?= target/quality
 MODEL ?=
 NAME ?=
 # For bench-peers: pg_embed's models, those of them that the server has; how many texts of each length, and how often all take
-# turns; and where plots go, if anywhere. A page of that name beside them gets the table.
+# turns; and where plots go, if anywhere, those of quality, too. Of bench-peers, a page of that name beside them gets the table.
 MODELS ?= all-MiniLM-L6-v2 all-MiniLM-L6-v2-int8
 TEXTS ?= 256
 ROUNDS ?= 5
@@ -62,7 +63,7 @@ MODELDEST = $(DESTDIR)$(SHAREDIR)/pg_embed/$(MINILM)
 put = cmp -s $(2) "$(3)" || install -D -m $(1) $(2) "$(3)"
 
 .PHONY: build catalog deps test-deps check-pg-config install install-model install-with-sudo uninstall deb test-deb image test-image dist \
-	test demo demo-report shards bench bench-peers quality lint check-versions check-aarch64 matrix clean
+	test demo demo-report shards bench bench-search bench-peers quality lint check-versions check-aarch64 matrix clean
 # `test` and `demo` rely on their prerequisites being made in order.
 .NOTPARALLEL:
 
@@ -155,15 +156,20 @@ bench: deps build install-with-sudo
 	PG_EMBED_BENCH_TEXTS="$(BENCH_TEXTS)" cargo bench -p embedder --bench bare
 	@scripts/as-server-user.sh tests/bench.sh
 
+bench-search: deps build catalog install-with-sudo
+	@scripts/as-server-user.sh tests/bench/search.sh
+
 bench-peers: deps build catalog install-with-sudo
 	@scripts/peers-deps.sh
 	@PEERS=deps/peers REPORT="$(CURDIR)/target/bench-peers" scripts/as-server-user.sh tests/bench/peers.sh
 	@python3 tests/bench/peers/report.py target/bench-peers/peers.json $(PLOTS)
 
 # COLLECTION names a directory with documents, questions and judgements, STS a file of sentence pairs with scores, MODELS
-# which models are compared.
+# which models are compared, PLOTS where the plot of the searches goes, too.
 quality: deps build catalog install-with-sudo
 	@REPORT="$(QUALITY)" scripts/as-server-user.sh tests/quality.sh
+	@[ -z "$(PLOTS)" ] || install -D -m 644 -t "$(PLOTS)" \
+		"$(QUALITY)/$(or $(notdir $(patsubst %/,%,$(COLLECTION))),catalogue).svg"
 
 lint: check-pg-config
 	cargo fmt --all --check

@@ -123,6 +123,7 @@ export_tsv halves 'SELECT * FROM halves'
 export_tsv cosines 'SELECT * FROM cosines'
 export_tsv sts 'SELECT * FROM sts'
 # Without the numbers of the question's vector.
-sql -At -c "SELECT regexp_replace(plan, '\[[^]]*\]', '[...]') FROM runs WHERE method = 'both' ORDER BY run LIMIT 1" \
+sql -At -c "SELECT regexp_replace(plan, '\[[^]]*\]', '[...]', 'g') FROM runs WHERE method = 'both' ORDER BY run LIMIT 1" \
 	>"$report/plan.txt"
-python3 "$here/quality/report.py" "$report"
+collection=${COLLECTION:-catalogue}
+python3 "$here/quality/report.py" "$report" "$(basename "$collection")"

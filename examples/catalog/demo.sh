@@ -92,6 +92,8 @@ step 'load' load
 rows=$(sql -At -c 'SELECT count(*) FROM products')
 [[ -z $model ]] || step 'model' add_model
 step 'embed' with_bar "$embed_progress" embed
+# For the page. The search by words takes English ones.
+[[ -n $model ]] || step 'words' sql -f "$here/words.sql"
 step 'index' with_bar "$index_progress" sql -f "$here/index.sql"
 step 'vacuum' sql -f "$here/vacuum.sql"
 step 'search' search

@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""Prints what quality.sh has exported, and plots what a weight for the words is worth.
+"""Prints what quality.sh has exported, and plots what meaning, words and both are worth, and what a weight for the words is.
 
-usage: report.py DIRECTORY
+usage: report.py DIRECTORY COLLECTION
 """
 
 import csv
 import sys
+from datetime import date
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples/catalog/report"))
-from plots import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, lines
+from plots import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, bars, lines
+from report import processor
 
 
 def read(directory, name):
@@ -42,6 +44,30 @@ def show_searches(searches):
     show(f"{searches[0]['questions']} questions; the setting is hnsw.ef_search, or the words' weight", heads, rows)
 
 
+def searches_plot(searches, collection):
+    """Of the first model."""
+    model = searches[0]["model"]
+    names = {
+        "vectors, exact": "meaning",
+        "words, with rarity": "words",
+        "both, exact, with rarity": "both",
+        "words, ts_rank_cd": "words by ts_rank_cd",
+        "both, exact, ts_rank_cd": "both by ts_rank_cd",
+    }
+    found = {
+        s["method"]: s
+        for s in searches
+        if s["model"] == s["questions_model"] == model and (s["setting"] == "1" or not s["method"].startswith("both"))
+    }
+    rows = []
+    for method, name in names.items():
+        ndcg, precision = (float(found[method][measure]) for measure in ("ndcg_10", "precision_10"))
+        rows.append((name, ndcg, precision, f"{ndcg:.3f}"))
+    marks = [n / 10 for n in range(0, 11, 2)]
+    title = f"{collection}, {searches[0]['questions']} questions"
+    return bars(title, "nDCG at 10", 1.0, marks, rows, second="precision at 10")
+
+
 def weights_plot(searches):
     """Of the first model. What has no weight is a level line."""
     model = searches[0]["model"]
@@ -60,7 +86,7 @@ def weights_plot(searches):
 
 
 def main():
-    directory = Path(sys.argv[1])
+    directory, collection = Path(sys.argv[1]), sys.argv[2]
     searches = read(directory, "searches")
     show_searches(searches)
     for name, title in (
@@ -70,6 +96,8 @@ def main():
     ):
         rows = read(directory, name)
         show(title, [head.replace("_", " ") for head in rows[0]] if rows else [], [list(row.values()) for row in rows])
+    print(f"\n{collection}, measured on {date.today():%d %B %Y} on {processor()}")
+    (directory / f"{collection}.svg").write_text(searches_plot(searches, collection), encoding="utf-8")
     (directory / "weights.svg").write_text(weights_plot(searches), encoding="utf-8")
 
 

@@ -52,36 +52,41 @@ $$);
 -- BM25 in what PostgreSQL has: ts_rank of a single word grows with its occurrences as BM25's term frequency does with
 -- k1 = 0.645, and 16 divides by the logarithm of the number of different words.
 INSERT INTO methods VALUES ('words, with rarity', '{documents_words,rarity_word}', $$
-SELECT d.id
-FROM rarity AS r
-JOIN documents AS d ON d.words @@ r.query
-WHERE r.word = ANY (tsvector_to_array(to_tsvector('english', $1)))
-GROUP BY d.id
-ORDER BY sum(r.idf * ts_rank(d.words, r.query, 16)) DESC, d.id
+SELECT id
+FROM rarity
+JOIN documents ON words @@ query
+WHERE word = ANY (tsvector_to_array(to_tsvector('english', $1)))
+GROUP BY id
+ORDER BY sum(idf * ts_rank(words, query, 16)) DESC, id
 LIMIT $3
 $$);
 
--- Reciprocal rank fusion of the first hundred of either.
+-- Reciprocal rank fusion of the first hundred of either: the statement of docs/search.md, without its filter.
 INSERT INTO methods VALUES ('both', '{documents_embedding,documents_words,rarity_word}', $$
 WITH by_meaning AS (
-	SELECT id, row_number() OVER (ORDER BY distance) AS place
-	FROM (SELECT id, embedding <=> $2 AS distance FROM documents ORDER BY distance LIMIT 100) AS d
+	SELECT id, row_number() OVER (ORDER BY distance, id) AS place
+	FROM (
+		SELECT id, embedding <=> $2 AS distance
+		FROM documents
+		ORDER BY distance
+		LIMIT 100
+	) AS nearest
 ), by_words AS (
 	SELECT id, row_number() OVER (ORDER BY score DESC, id) AS place
 	FROM (
-		SELECT d.id, sum(r.idf * ts_rank(d.words, r.query, 16)) AS score
-		FROM rarity AS r
-		JOIN documents AS d ON d.words @@ r.query
-		WHERE r.word = ANY (tsvector_to_array(to_tsvector('english', $1)))
-		GROUP BY d.id
-		ORDER BY score DESC, d.id
+		SELECT id, sum(idf * ts_rank(words, query, 16)) AS score
+		FROM rarity
+		JOIN documents ON words @@ query
+		WHERE word = ANY (tsvector_to_array(to_tsvector('english', $1)))
+		GROUP BY id
+		ORDER BY score DESC, id
 		LIMIT 100
-	) AS d
+	) AS best
 )
 SELECT id
 FROM by_meaning AS m
 FULL JOIN by_words AS w USING (id)
-ORDER BY coalesce(1.0 / (60 + m.place), 0) + coalesce(1.0 / (60 + w.place), 0) DESC, id
+ORDER BY coalesce(1 / (60.0 + m.place), 0) + coalesce(1 / (60.0 + w.place), 0) DESC, id
 LIMIT $3
 $$);
 

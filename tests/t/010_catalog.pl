@@ -62,12 +62,18 @@ is($node->safe_psql('postgres', q{
 	SELECT count(*) FROM products WHERE description = 'a new dress' AND descriptions_embeddings = embed_text(description);
 	ROLLBACK}), '1', 'a new product embeds itself');
 
+$node->command_checks_all(psql_file('words.sql', 'postgres'), 0, [qr/^$/], [qr/^$/], 'words.sql');
+is($node->safe_psql('postgres', q{
+	SELECT count(*) FILTER (WHERE words = to_tsvector('english', description)) = count(*),
+		(SELECT string_agg(word, ' ' ORDER BY word) FROM rarity WHERE word IN ('gown', 'dress', 'nosuchword')),
+		(SELECT idf FROM rarity WHERE word = 'gown') < (SELECT idf FROM rarity WHERE word = 'tull')
+	FROM products}), 't|gown|t', 'the words are there, and how rare they are; what most dresses have is not rare');
 $node->command_ok(psql_file('index.sql', 'postgres'), 'index.sql');
 is($node->safe_psql('postgres', q{
 	SELECT string_agg(amname, ' ' ORDER BY amname)
 	FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_am ON pg_am.oid = relam
 	WHERE indrelid = 'products'::regclass AND indisvalid}),
-	'btree hnsw', 'the indexes are there');
+	'btree gin hnsw', 'the indexes are there');
 
 $node->command_checks_all(psql_file('search.sql', 'postgres'),
 	0, [ qr/\(3 rows\)/, qr/\(2 rows\)/, qr/Index Scan/ ], [qr/^$/], 'search.sql');
@@ -114,7 +120,7 @@ for my $case (@queries)
 }
 
 $node->command_ok(psql_file('cleanup.sql', 'postgres'), 'cleanup.sql');
-is($node->safe_psql('postgres', "SELECT to_regclass('products') IS NULL"), 't', 'the table is gone');
+is($node->safe_psql('postgres', "SELECT to_regclass('products') IS NULL AND to_regclass('rarity') IS NULL"), 't', 'all is gone');
 
 # In German, with other models: one that has prompts, and one of other dimensions that has none.
 

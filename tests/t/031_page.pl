@@ -11,6 +11,7 @@ use FindBin;
 use lib $FindBin::RealBin;
 use EmbedTest;
 use IPC::Run;
+use JSON::PP;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -51,7 +52,7 @@ sub give_up
 
 my $node = start_cluster('page', conf => "shared_preload_libraries = 'pg_embed'");
 my $user = $node->safe_psql('postgres', 'SELECT current_user');
-for my $file ([ 'load.sql', "catalog=$catalog/sample.json" ], ['embed.sql'], ['index.sql'],
+for my $file ([ 'load.sql', "catalog=$catalog/sample.json" ], ['embed.sql'], ['words.sql'], ['index.sql'],
 	[ 'attributes.sql', "attributes=$catalog/sample.attributes.json" ])
 {
 	my ($name, @variables) = @$file;
@@ -135,14 +136,14 @@ like(answer_of("${address}api/search?q=gown"), qr/^200 .*"a gown"/, 'without att
 like(answer_of("${address}api/facets?colour=red&split=4"), qr/^200 .*"facets":\[\{"name":"split","values":\[\{"value":"3","products":1\}\]\}\]/,
 	'without attributes: the splits alone');
 like(answer_of("${address}api/search?q=gown&colour=red"), qr/^400 .*no attributes to filter by/, 'without attributes: a sentence');
+like(answer_of("${address}api/search?q=gown&by=$_"), qr/^400 .*by words yet: run .*words\.sql/, "without words, by $_: a sentence")
+	for qw(words both);
 stop_server($bare, 'INT');
 
 # An index alone would look at the nearest 40 and find one or two of them red.
 SKIP:
 {
-	skip 'this pgvector has no iterative scan', 5
-		if $node->safe_psql('postgres', q{SELECT '[1]'::vector; SELECT count(*) FROM pg_settings WHERE name = 'hnsw.iterative_scan'})
-		!~ /^1$/m;
+	skip 'this pgvector has no iterative scan', 5 unless has_iterative_scans($node, 'postgres');
 	$node->safe_psql('postgres', "ALTER DATABASE postgres SET $_ = off") for qw(enable_seqscan enable_sort);
 	my ($iterating, $at) = start_server();
 	my $search = 'q=something+green&colour=red&limit=96';
@@ -154,6 +155,49 @@ SKIP:
 		'the settings of the session, without which a copied statement finds something else');
 	stop_server($iterating, 'TERM');
 	$node->safe_psql('postgres', 'ALTER DATABASE postgres RESET ALL');
+}
+
+# By words and by both. The statement is the one of docs/search.md, but for its names and what it shows.
+{
+	my ($server_by, $at) = start_server();
+	my $search = sub { return decode_json(answer_of("${at}api/search?$_[0]") =~ s/^200 //r) };
+	my $core = sub {
+		my ($sql) = $_[0] =~ /(WITH by_meaning AS \(.*?FULL JOIN by_words AS w USING \(id\).*?)LIMIT/s or return 'no search by both';
+		return $sql =~ s/\s+/ /gr =~ s/SELECT id, (?:body|description, url, split), m/SELECT id, m/r;
+	};
+	my $documented = $core->(slurp_file("$root/docs/search.md")) =~ s/\bpapers\b/products/gr =~ s/\bembedding <=>/descriptions_embeddings <->/gr
+		=~ s/year >= \$5/split = \$2/gr =~ s/\$4/\$3/gr;
+	my $both = $search->('q=red+evening+gown&by=both&split=3');
+	is($core->($both->{ran}{sql}), $documented, 'the search by both is the documented one');
+	is($node->safe_psql('postgres', q{SELECT count(*) FROM products WHERE split = 3}), $both->{found}, 'by both, all that fit are found');
+
+	my %places = map { ($_->{id} => $_) } @{ $both->{products} };
+	my @nearest = map { $_->{id} } @{ $search->('q=red+evening+gown&split=3')->{products} };
+	is_deeply([ map { $places{$_}{by_meaning} } @nearest ], [ 1 .. @nearest ], 'by both: the places by meaning')
+		or diag(explain($both));
+	my $worded = $search->('q=red+evening+gown&by=words&split=3');
+	is_deeply([ map { $places{ $_->{id} }{by_words} } @{ $worded->{products} } ], [ 1 .. @{ $worded->{products} } ],
+		'by both: the places by words');
+	is($worded->{found}, $node->safe_psql('postgres', q{
+		SELECT count(*) FROM products
+		WHERE split = 3 AND EXISTS (SELECT FROM rarity WHERE words @@ query AND word IN ('red', 'even', 'gown'))}),
+		'by words: how many there are');
+	my $numbers = decode_json(answer_of("${at}api/facets?q=red+evening+gown&by=words") =~ s/^200 //r);
+	my ($splits) = grep { $_->{name} eq 'split' } @{ $numbers->{facets} };
+	my ($third) = grep { $_->{value} eq '3' } @{ $splits->{values} };
+	is($third->{products}, $worded->{found}, 'by words: the numbers beside the filters are of those alone');
+
+	# Both indexes, where a table is large enough for them.
+	$node->safe_psql('postgres', "ALTER DATABASE postgres SET $_ = off") for qw(enable_seqscan enable_sort);
+	my ($by_index, $there) = start_server();
+	my $plan = decode_json(answer_of("${there}api/explain?q=red+evening+gown&by=both&split=3") =~ s/^200 //r)->{plan};
+	like($plan, qr/Index Scan using products_hnsw/, 'by both: the index of vectors');
+	like($plan, qr/Bitmap Index Scan on products_words/, 'by both: the index of words');
+	$plan = decode_json(answer_of("${there}api/explain?q=red+evening+gown&by=words") =~ s/^200 //r)->{plan};
+	like($plan, qr/Bitmap Index Scan on products_words/, 'by words: the index');
+	stop_server($by_index, 'TERM');
+	$node->safe_psql('postgres', 'ALTER DATABASE postgres RESET ALL');
+	stop_server($server_by, 'TERM');
 }
 
 # The browser.

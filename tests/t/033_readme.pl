@@ -136,6 +136,9 @@ $ENV{NODE_PATH} = join ':', "$root/deps/clients/node_modules", '/usr/share/nodej
 $node->safe_psql('postgres', "CREATE DATABASE $_") for 'reader', 'examples_catalog', 'examples_clients';
 $node->safe_psql($_, 'CREATE EXTENSION pg_embed CASCADE') for 'examples_catalog', 'examples_clients';
 
+# What a page says of them is for newer versions of pgvector.
+my $iterates = has_iterative_scans($node, 'examples_catalog');
+
 my $unremarkable = qr/^(?:psql:\S+ )?(?:NOTICE|DETAIL|HINT):.*\n?/m;
 my %count;
 for my $page (@pages)
@@ -148,7 +151,11 @@ for my $page (@pages)
 		my ($line, $language, $text) = @$block;
 		my $what = "$page, line $line";
 		$count{$language}++;
-		if ($language eq 'sql')
+		if ($language eq 'sql' && $text =~ /iterative_scan/ && !$iterates)
+		{
+			SKIP: { skip 'this pgvector has no iterative scan', 1 }
+		}
+		elsif ($language eq 'sql')
 		{
 			my ($status, undef, $said) = $node->psql($database, $text);
 			is($said =~ s/$unremarkable//gr, '', "$what: no complaints");

@@ -11,7 +11,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(start_cluster answer launch outcome refusal vectors_of wait_for_vectors has_halfvec ask wait_for_server set_traps
+our @EXPORT = qw(start_cluster answer launch outcome refusal vectors_of wait_for_vectors has_halfvec has_iterative_scans ask wait_for_server set_traps
 	sprung run_as);
 
 # Starts a cluster that has the extension in its database postgres. `conf` is appended to postgresql.conf, `install_path`
@@ -116,6 +116,14 @@ sub has_halfvec
 {
 	my ($node) = @_;
 	return $node->safe_psql('postgres', q{SELECT to_regtype('halfvec') IS NOT NULL}) eq 't';
+}
+
+# Whether this pgvector goes on where a filter leaves too few. It has the settings once it is loaded.
+sub has_iterative_scans
+{
+	my ($node, $dbname) = @_;
+	return $node->safe_psql($dbname, q{SELECT '[1]'::vector; SELECT count(*) FROM pg_settings WHERE name = 'hnsw.iterative_scan'})
+		=~ /^1$/m;
 }
 
 # As one role or another.

@@ -9,6 +9,24 @@ const EXAMPLES = [
 	'flowing white dress for a wedding on the beach',
 ];
 const FACETS = ['split', 'colour', 'sleeves', 'neckline', 'length', 'fit', 'fabric', 'pattern', 'occasion'];
+// What a search goes by, and what it then says. The first goes without saying.
+const WAYS = {
+	meaning: {
+		hint: 'whatever the words are',
+		title: (q) => `Nearest to “${q}”`,
+		order: (q) => `those nearest to “${q}” first.`,
+	},
+	words: {
+		hint: 'the rare ones count most',
+		title: (q) => `With words of “${q}”`,
+		order: (q) => `those with the rarest words of “${q}” first.`,
+	},
+	both: {
+		hint: 'places in both lists count',
+		title: (q) => `Best for “${q}”`,
+		order: (q) => `the best for “${q}” first, by meaning and by words.`,
+	},
+};
 const STEP = 24;
 const MOST = 96;
 const NAME = document.title;
@@ -36,16 +54,19 @@ function wanted() {
 	const show = Number(given.get('show'));
 	return {
 		q: given.get('q')?.trim() ?? '',
+		by: Object.hasOwn(WAYS, given.get('by')) ? given.get('by') : 'meaning',
 		like: given.get('like') ?? '',
 		filters,
 		show: Number.isInteger(show) && show > STEP && show <= MOST ? show : STEP,
 	};
 }
 
-function address({ q = '', like = '', filters = {}, show = STEP }) {
+function address({ q = '', by = 'meaning', like = '', filters = {}, show = STEP }) {
 	const parts = new URLSearchParams();
 	if (like) parts.set('like', like);
 	else if (q) parts.set('q', q);
+	// Kept for the next search, too.
+	if (by !== 'meaning') parts.set('by', by);
 	for (const name of FACETS) {
 		if (filters[name]) parts.set(name, filters[name]);
 	}
@@ -55,6 +76,11 @@ function address({ q = '', like = '', filters = {}, show = STEP }) {
 
 function filterQuery({ filters, show }, more = {}) {
 	return new URLSearchParams({ ...more, ...filters, limit: show });
+}
+
+// What is searched for, as the server wants it.
+function orderQuery({ q, by, like }) {
+	return like ? { like } : q ? { q, by } : {};
 }
 
 // --- the server
@@ -134,7 +160,15 @@ $('ask').addEventListener('submit', (event) => {
 	}
 	// Closes the keyboard on the screen.
 	if (matchMedia('(pointer: coarse)').matches) $('q').blur();
-	go(address({ q, filters: wanted().filters }));
+	go(address({ ...wanted(), q, like: '', show: STEP }));
+});
+
+$('by').addEventListener('change', ({ target: { value: by } }) => {
+	const now = wanted();
+	const q = $('q').value.trim();
+	// Each arrow key is a change: all in a row are one step. Without words, it is only kept for when there are some.
+	const replaces = q === '' || (history.state?.way === true && q === now.q);
+	go(address(q ? { ...now, q, by, like: '', show: STEP } : { ...now, by }), { state: { way: true }, replaces });
 });
 
 $('clear').addEventListener('click', () => go(address({ ...wanted(), filters: {}, show: STEP }), { focus: true }));
@@ -160,6 +194,7 @@ async function show({ focus = false, back = false } = {}) {
 	shown = location.search;
 	const { added } = history.state ?? {};
 	$('q').value = now.q;
+	markWay(now);
 	markFilters(now);
 	$('grid').setAttribute('aria-busy', 'true');
 	try {
@@ -172,7 +207,7 @@ async function show({ focus = false, back = false } = {}) {
 				ask(`/api/products/${id}/similar?${filterQuery(now)}`, { signal }),
 			]);
 		} else if (now.q) {
-			answer = await ask(`/api/search?${filterQuery(now, { q: now.q })}`, { signal });
+			answer = await ask(`/api/search?${filterQuery(now, orderQuery(now))}`, { signal });
 		} else {
 			answer = await ask(`/api/products?${filterQuery(now)}`, { signal });
 		}
@@ -198,7 +233,7 @@ async function show({ focus = false, back = false } = {}) {
 
 function settle(now, { products, found, ran, counted }, anchor, added) {
 	const filtered = Object.keys(now.filters).length > 0;
-	const title = now.like ? `More like no. ${anchor.product.id}` : now.q ? `Nearest to “${now.q}”` : 'The catalogue';
+	const title = now.like ? `More like no. ${anchor.product.id}` : now.q ? WAYS[now.by].title(now.q) : 'The catalogue';
 	$('results-title').textContent = title;
 	document.title = now.like || now.q ? `${title.slice(0, 80)} · ${NAME}` : NAME;
 	$('problem').replaceChildren();
@@ -227,12 +262,15 @@ function summary(products, found, now, filtered, added) {
 	const of = count < found ? `${count} of ${found} dresses` : `${count} ${count === 1 ? 'dress' : 'dresses'}`;
 	const dresses = count === MOST && count < found ? `${of}, no more are shown here` : of;
 	if (added) return `${added.sentence} Here it is, with what is nearest to it: ${dresses}.`;
+	if (count === 0 && now.q && now.by === 'words') {
+		return `No dress ${filtered ? 'that fits these filters ' : ''}has a word of “${now.q}” that counts.`;
+	}
 	if (count === 0) return filtered ? 'No dress fits these filters.' : 'The catalogue is empty.';
 	if (!now.q && !now.like) return `${dresses}, in the order they came`;
 	// Said by a screen reader, where the title is not.
-	const what = now.like ? `no. ${now.like}` : `“${now.q}”`;
+	const order = now.like ? `those nearest to no. ${now.like} first.` : WAYS[now.by].order(now.q);
 	const far = products[0].distance > FAR ? ' Even the nearest is far from it.' : '';
-	return `${dresses}, those nearest to ${what} first.${far}`;
+	return `${dresses}, ${order}${far}`;
 }
 
 const milliseconds = ({ ms }) => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
@@ -289,16 +327,23 @@ function wholeText({ id, description }) {
 		element('p', { textContent: text }));
 }
 
+// What its place follows from.
+function rankOf({ distance, score, by_meaning: meaning, by_words: words }) {
+	if (distance !== undefined) return `Distance ${distance.toFixed(3)}`;
+	if (meaning !== undefined || words !== undefined) return `Meaning ${meaning ?? '–'}, words ${words ?? '–'}`;
+	return score !== undefined ? `Score ${score.toFixed(3)}` : '';
+}
+
 function card(product, i, newest) {
 	const text = product.description ?? '';
 	const title = firstSentence(text);
 	const meta = element('p', { className: 'meta' }, element('span', { textContent: `No. ${product.id}` }));
 	if (product.id === newest) meta.append(element('span', { className: 'new', textContent: 'New' }));
 	if (product.split !== null) meta.append(element('span', { textContent: `Split ${product.split}` }));
-	if (product.distance !== undefined) {
-		meta.append(element('span', { className: 'distance', textContent: `Distance ${product.distance.toFixed(3)}` }));
-	}
-	const like = element('a', { className: 'like', href: address({ like: product.id, filters: wanted().filters }) },
+	const rank = rankOf(product);
+	if (rank) meta.append(element('span', { className: 'rank', textContent: rank }));
+	const { filters, by } = wanted();
+	const like = element('a', { className: 'like', href: address({ like: product.id, filters, by }) },
 		'More like this', element('span', { className: 'unseen', textContent: ` (no. ${product.id})` }));
 	like.dataset.go = '';
 	const made = element('li', { className: 'card' }, picture(product, i < 8), meta,
@@ -315,8 +360,8 @@ function anchorCard(product) {
 
 // --- the SQL
 
-const WORDS = new RegExp('(\\$\\d+)|\\b(SET|WITH|SELECT|FROM|LEFT JOIN|USING|WHERE|FILTER|AND|EXISTS|GROUP BY|ORDER BY|DESC|LIMIT|OFFSET|AS|'
-	+ 'INSERT INTO|VALUES|RETURNING|IS NOT NULL)\\b', 'g');
+const WORDS = new RegExp('(\\$\\d+)|\\b(SET|WITH|SELECT|FROM|LEFT JOIN|FULL JOIN|JOIN|ON|USING|OVER|WHERE|FILTER|AND|EXISTS|GROUP BY|ORDER BY|DESC|LIMIT|OFFSET|AS|'
+	+ 'INSERT INTO|VALUES|RETURNING|IS NOT NULL|ANY)\\b', 'g');
 
 function coloured(sql) {
 	const pre = element('pre');
@@ -367,9 +412,8 @@ function addSql(...statements) {
 async function showPlan() {
 	if (!$('plan').open || !$('sql').open || $('plan-text').textContent !== '') return;
 	const now = wanted();
-	const order = now.like ? { like: now.like } : now.q ? { q: now.q } : {};
 	try {
-		const { plan } = await ask(`/api/explain?${filterQuery(now, order)}`, { signal: askOnly($('plan')) });
+		const { plan } = await ask(`/api/explain?${filterQuery(now, orderQuery(now))}`, { signal: askOnly($('plan')) });
 		$('plan-text').textContent = plan;
 	} catch (error) {
 		if (error.name !== 'AbortError') $('plan-text').textContent = error.message;
@@ -382,8 +426,7 @@ $('sql').addEventListener('toggle', showPlan);
 
 // Each number says how many dresses fit it and the other filters.
 async function loadFacets(now) {
-	const { like, filters } = now;
-	const query = new URLSearchParams({ ...like && { like }, ...filters });
+	const query = new URLSearchParams({ ...orderQuery(now), ...now.filters });
 	let answer;
 	try {
 		answer = await ask(`/api/facets?${query}`, { signal: askOnly($('filters')) });
@@ -444,6 +487,12 @@ function optionOf(select, value) {
 }
 
 $('filters-form').addEventListener('submit', (event) => event.preventDefault());
+
+function markWay({ by }) {
+	for (const radio of $('by').querySelectorAll('input')) radio.checked = radio.value === by;
+	$('by-hint').textContent = WAYS[by].hint;
+	for (const link of $('examples').querySelectorAll('a')) link.href = address({ q: link.textContent, by });
+}
 
 function markFilters(now) {
 	const { filters } = now;

@@ -14,6 +14,7 @@ use axum::{Json, Router, middleware};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio_postgres::Row;
+use tokio_postgres::types::FromSql;
 
 use crate::database::{Database, Failure};
 use crate::guard;
@@ -73,6 +74,19 @@ struct Product {
     /// Without a vector there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     distance: Option<f64>,
+    /// What its words are worth, or its places in both lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score: Option<f64>,
+    /// The places: in a list that it is not in, none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by_meaning: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by_words: Option<i64>,
+}
+
+/// NULL, or a column that this statement does not have.
+fn optional<'a, T: FromSql<'a>>(row: &'a Row, name: &str) -> Result<Option<T>, tokio_postgres::Error> {
+    if row.columns().iter().any(|column| column.name() == name) { row.try_get(name) } else { Ok(None) }
 }
 
 impl App {
@@ -81,14 +95,16 @@ impl App {
         let url: Option<String> = row.try_get("url")?;
         let has_file =
             |name: &str| self.pictures.as_deref().is_some_and(|folder| picture::file_of(folder, name).is_some());
-        let has_distance = row.columns().iter().any(|column| column.name() == "distance");
         Ok(Product {
             id: row.try_get("id")?,
             description: row.try_get("description")?,
             picture: picture::source_of(url.as_deref(), has_file),
             url,
             split: row.try_get("split")?,
-            distance: if has_distance { row.try_get("distance")? } else { None },
+            distance: optional(row, "distance")?,
+            score: optional(row, "score")?,
+            by_meaning: optional(row, "by_meaning")?,
+            by_words: optional(row, "by_words")?,
         })
     }
 
@@ -97,7 +113,7 @@ impl App {
         let statement = statement::find(wanted);
         let (rows, ms) = self.database.run(&statement).await?;
         let mut products = rows.iter().map(|row| self.product(row)).collect::<Result<Vec<_>, _>>()?;
-        if wanted.order != Order::Id {
+        if matches!(wanted.order, Order::Meaning(_) | Order::Product(_)) {
             // IVFFlat's iterative scan may hand over neighbours in the wrong order. Those without a distance stay last.
             let far = f64::INFINITY;
             products.sort_by(|a, b| a.distance.unwrap_or(far).total_cmp(&b.distance.unwrap_or(far)));
@@ -121,9 +137,9 @@ fn ran(statement: &Statement, ms: f64) -> Value {
 }
 
 async fn search(State(app): Shared, pairs: Pairs) -> Answer {
-    let asked = asked(pairs?.0, &["q"])?;
-    let words = words(asked.q.as_deref().unwrap_or_default())?;
-    Ok(Json(app.find(&asked.by(Order::Words(words))).await?))
+    let asked = asked(pairs?.0, &["q", "by"])?;
+    let order = asked.words(asked.q.as_deref().unwrap_or_default())?;
+    Ok(Json(app.find(&asked.by(order)).await?))
 }
 
 async fn similar(State(app): Shared, Path(id): Path<String>, pairs: Pairs) -> Answer {
@@ -194,7 +210,7 @@ async fn add(State(app): Shared, body: Result<Bytes, BytesRejection>) -> Result<
 // --- filters
 
 async fn facets(State(app): Shared, pairs: Pairs) -> Answer {
-    let asked = asked(pairs?.0, &["like"])?;
+    let asked = asked(pairs?.0, &["q", "by", "like"])?;
     let wanted = asked.by(asked.order()?);
     let mut statement = statement::facets(&wanted);
     let (rows, ms) = match app.database.run(&statement).await {
@@ -235,7 +251,7 @@ fn in_order(found: &[(String, Option<String>, i64)]) -> Vec<Value> {
 // --- the plan
 
 async fn explain(State(app): Shared, pairs: Pairs) -> Answer {
-    let asked = asked(pairs?.0, &["q", "like"])?;
+    let asked = asked(pairs?.0, &["q", "by", "like"])?;
     let statement = statement::find(&asked.by(asked.order()?)).explained();
     let (rows, ms) = app.database.run(&statement).await?;
     let lines = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>().map_err(Failure::from)?;
@@ -261,9 +277,19 @@ async fn picture_file(State(app): Shared, Path(name): Path<String>) -> Result<Re
 
 // --- what the user gave
 
+/// What is gone by in a search in words.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum By {
+    #[default]
+    Meaning,
+    Words,
+    Both,
+}
+
 #[derive(Debug)]
 struct Asked {
     q: Option<String>,
+    way: By,
     like: Option<String>,
     split: Option<i32>,
     attributes: Vec<(&'static str, String)>,
@@ -274,10 +300,19 @@ impl Asked {
     fn order(&self) -> Result<Order, Problem> {
         match (&self.q, &self.like) {
             (Some(_), Some(_)) => Err(Problem::input("Ask for words or for a product, not for both.")),
-            (Some(q), None) => Ok(Order::Words(words(q)?)),
+            (Some(q), None) => self.words(q),
             (None, Some(id)) => Ok(Order::Product(id_of(id)?)),
             (None, None) => Ok(Order::Id),
         }
+    }
+
+    fn words(&self, q: &str) -> Result<Order, Problem> {
+        let words = words(q)?;
+        Ok(match self.way {
+            By::Meaning => Order::Meaning(words),
+            By::Words => Order::Words(words),
+            By::Both => Order::Both(words),
+        })
     }
 
     fn by(&self, order: Order) -> Find {
@@ -293,7 +328,8 @@ impl From<QueryRejection> for Problem {
 
 /// Sorts the parts of the address's query. A filter that is empty is none.
 fn asked(pairs: Vec<(String, String)>, also: &[&str]) -> Result<Asked, Problem> {
-    let mut asked = Asked { q: None, like: None, split: None, attributes: Vec::new(), limit: USUAL_LIMIT };
+    let mut asked =
+        Asked { q: None, way: By::default(), like: None, split: None, attributes: Vec::new(), limit: USUAL_LIMIT };
     let mut seen: Vec<String> = Vec::new();
     for (name, value) in pairs {
         if seen.contains(&name) {
@@ -304,6 +340,14 @@ fn asked(pairs: Vec<(String, String)>, also: &[&str]) -> Result<Asked, Problem> 
         match name.as_str() {
             // Words may be empty: that is worth a sentence of its own.
             "q" if also.contains(&"q") => asked.q = Some(value),
+            "by" if also.contains(&"by") => {
+                asked.way = match value.as_str() {
+                    "" | "meaning" => By::Meaning,
+                    "words" => By::Words,
+                    "both" => By::Both,
+                    _ => return Err(Problem::input("A search goes by meaning, by words, or by both.")),
+                };
+            }
             "like" if also.contains(&"like") => asked.like = Some(value),
             "split" if value.is_empty() => (),
             "split" => {
@@ -395,7 +439,7 @@ mod tests {
     }
 
     fn refused(list: &[(&str, &str)]) -> String {
-        asked(pairs(list), &["q"]).unwrap_err().sentence().to_owned()
+        asked(pairs(list), &["q", "by"]).unwrap_err().sentence().to_owned()
     }
 
     fn new(description: &str, url: Option<&str>) -> New {
@@ -417,11 +461,28 @@ mod tests {
     fn what_is_not_known_is_refused() {
         assert!(refused(&[("size", "L")]).contains("no such filter"));
         assert!(refused(&[("like", "1")]).contains("no such filter"));
+        assert!(refused(&[("by", "luck")]).contains("by meaning, by words, or by both"));
         assert!(refused(&[("split", "x")]).contains("whole number"));
         assert!(refused(&[("colour", "red"), ("colour", "blue")]).contains("one value"));
         assert!(refused(&[("colour", "\0")]).contains("cannot store"));
         for limit in ["0", "97", "-1", "", "x", "99999999999999999999"] {
             assert!(refused(&[("limit", limit)]).contains("at most 96"), "{limit}");
+        }
+    }
+
+    #[test]
+    fn what_is_gone_by_is_meaning_unless_asked_for() {
+        for (list, order) in [
+            (&[("q", "gown")][..], Order::Meaning("gown".to_owned())),
+            (&[("q", "gown"), ("by", "")], Order::Meaning("gown".to_owned())),
+            (&[("q", "gown"), ("by", "meaning")], Order::Meaning("gown".to_owned())),
+            (&[("by", "words"), ("q", "gown")], Order::Words("gown".to_owned())),
+            (&[("q", "gown"), ("by", "both")], Order::Both("gown".to_owned())),
+            // Products are like others by their vectors.
+            (&[("like", "7"), ("by", "both")], Order::Product(7)),
+            (&[("by", "words")], Order::Id),
+        ] {
+            assert_eq!(asked(pairs(list), &["q", "by", "like"]).unwrap().order().unwrap(), order);
         }
     }
 

@@ -126,6 +126,12 @@ impl Failure {
         self.code == Some(SqlState::UNIQUE_VIOLATION) && self.detail.contains("product_attributes")
     }
 
+    /// The column or the view that words.sql makes.
+    fn lacks_words(&self) -> bool {
+        self.code == Some(SqlState::UNDEFINED_COLUMN) && self.detail.contains("words")
+            || self.code == Some(SqlState::UNDEFINED_TABLE) && self.detail.contains("rarity")
+    }
+
     pub fn lacks_attributes(&self) -> bool {
         self.code == Some(SqlState::UNDEFINED_TABLE) && self.detail.contains("product_attributes")
     }
@@ -180,6 +186,10 @@ fn meaning(failure: &Failure) -> (StatusCode, &'static str) {
         "42P01" if failure.lacks_attributes() => {
             (StatusCode::BAD_REQUEST, "This catalogue has no attributes to filter by.")
         }
+        _ if failure.lacks_words() => (
+            StatusCode::BAD_REQUEST,
+            "This catalogue cannot be searched by words yet: run examples/catalog/words.sql in its database.",
+        ),
         "42P01" => (
             StatusCode::SERVICE_UNAVAILABLE,
             "The database has no catalogue yet: load one with examples/catalog/load.sql.",
@@ -232,5 +242,10 @@ mod tests {
         assert!(
             problem(Some("42P01"), r#"relation "product_attributes" does not exist"#).sentence().contains("attributes")
         );
+        for (code, detail) in
+            [("42P01", r#"relation "rarity" does not exist"#), ("42703", r#"column "words" does not exist"#)]
+        {
+            assert!(problem(Some(code), detail).sentence().contains("words.sql"));
+        }
     }
 }

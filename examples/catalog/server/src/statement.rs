@@ -16,11 +16,15 @@ pub const FACETS: [&str; 8] = ["colour", "sleeves", "neckline", "length", "fit",
 pub const USUAL_LIMIT: i64 = 24;
 pub const HIGHEST_LIMIT: i64 = 96;
 
+/// What a place among the products with the words counts for, beside one among the nearest.
+const WEIGHT_OF_WORDS: f64 = 1.0;
+
 pub enum Value {
     Text(String),
     OptionalText(Option<String>),
     Int(i32),
     BigInt(i64),
+    Double(f64),
     Object(Json),
     Texts(Vec<&'static str>),
 }
@@ -31,6 +35,7 @@ impl Value {
             Value::Text(_) | Value::OptionalText(_) => Type::TEXT,
             Value::Int(_) => Type::INT4,
             Value::BigInt(_) => Type::INT8,
+            Value::Double(_) => Type::FLOAT8,
             Value::Object(_) => Type::JSONB,
             Value::Texts(_) => Type::TEXT_ARRAY,
         }
@@ -42,6 +47,7 @@ impl Value {
             Value::OptionalText(v) => v,
             Value::Int(v) => v,
             Value::BigInt(v) => v,
+            Value::Double(v) => v,
             Value::Object(v) => v,
             Value::Texts(v) => v,
         }
@@ -53,6 +59,7 @@ impl Value {
             Value::OptionalText(v) => v.clone().unwrap_or_else(|| "NULL".to_owned()),
             Value::Int(v) => v.to_string(),
             Value::BigInt(v) => v.to_string(),
+            Value::Double(v) => v.to_string(),
             Value::Object(v) => v.to_string(),
             Value::Texts(v) => format!("{{{}}}", v.join(",")),
         }
@@ -98,8 +105,12 @@ impl Statement {
 /// What products are ordered by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
-    /// By how near they are to these words.
+    /// By how near they are to what these words mean.
+    Meaning(String),
+    /// By how many of these words they have, and how rare those are. Without any, a product is not wanted.
     Words(String),
+    /// By both.
+    Both(String),
     /// By how near they are to this product, itself left out.
     Product(i64),
     /// As they were loaded.
@@ -116,49 +127,132 @@ pub struct Find {
     pub limit: i64,
 }
 
-/// The search of the article, with conditions where there are any.
+/// The first of the products that are wanted, in order.
 pub fn find(find: &Find) -> Statement {
     let mut statement = Statement::default();
-    let distance = match &find.order {
-        Order::Words(words) => {
+    statement.text = match &find.order {
+        Order::Meaning(words) => {
             let words = statement.bind(Value::Text(words.clone()));
-            Some(format!("descriptions_embeddings <-> embed_text({words})"))
+            by_distance(&mut statement, find, &format!("embed_text({words})"))
         }
         Order::Product(id) => {
             let id = statement.bind(Value::BigInt(*id));
-            Some(format!("descriptions_embeddings <-> (SELECT descriptions_embeddings FROM products WHERE id = {id})"))
+            by_distance(
+                &mut statement,
+                find,
+                &format!("(SELECT descriptions_embeddings FROM products WHERE id = {id})"),
+            )
         }
-        Order::Id => None,
+        Order::Words(words) => by_words(&mut statement, find, words),
+        Order::Both(words) => by_both(&mut statement, find, words),
+        Order::Id => {
+            let conditions = conditions(filters(&mut statement, find), "");
+            let limit = statement.bind(Value::BigInt(find.limit));
+            format!("SELECT id, description, url, split\nFROM products{conditions}\nORDER BY id\nLIMIT {limit}")
+        }
     };
-    let own = matches!(find.order, Order::Product(_)).then(|| "$1".to_owned());
-    let conditions = conditions(&mut statement, find, own);
-    let limit = statement.bind(Value::BigInt(find.limit));
-
-    let mut text = String::from("SELECT id, description, url, split");
-    if let Some(distance) = &distance {
-        let _ = write!(text, ",\n    {distance} AS distance");
-    }
-    text.push_str("\nFROM products");
-    text.push_str(&conditions);
-    let _ = write!(text, "\nORDER BY {}\nLIMIT {limit}", distance.as_deref().unwrap_or("id"));
-    statement.text = text;
     statement
+}
+
+/// The search of the article, with conditions where there are any. `$1` is bound: the words, or the product that is left out.
+fn by_distance(statement: &mut Statement, find: &Find, vector: &str) -> String {
+    let own = matches!(find.order, Order::Product(_)).then(|| "id <> $1".to_owned());
+    let conditions = conditions(own.into_iter().chain(filters(statement, find)), "");
+    let limit = statement.bind(Value::BigInt(find.limit));
+    format!(
+        "SELECT id, description, url, split,\n    \
+             descriptions_embeddings <-> {vector} AS distance\n\
+         FROM products{conditions}\n\
+         ORDER BY descriptions_embeddings <-> {vector}\n\
+         LIMIT {limit}"
+    )
+}
+
+/// Which of the words count.
+fn rare(words: &str) -> String {
+    format!("word = ANY (tsvector_to_array(to_tsvector('english', {words})))")
+}
+
+/// The list of words in the search by both (docs/search.md), alone.
+fn by_words(statement: &mut Statement, find: &Find, words: &str) -> String {
+    let words = statement.bind(Value::Text(words.to_owned()));
+    let conditions = conditions([rare(&words)].into_iter().chain(filters(statement, find)), "");
+    let limit = statement.bind(Value::BigInt(find.limit));
+    format!(
+        "SELECT id, description, url, split,\n    \
+             sum(idf * ts_rank(words, query, 16)) AS score\n\
+         FROM rarity\n\
+         JOIN products ON words @@ query{conditions}\n\
+         GROUP BY id\n\
+         ORDER BY score DESC, id\n\
+         LIMIT {limit}"
+    )
+}
+
+/// The search by both in docs/search.md, as it stands there but for the names and what is shown of a product.
+fn by_both(statement: &mut Statement, find: &Find, words: &str) -> String {
+    let words = statement.bind(Value::Text(words.to_owned()));
+    let filters = filters(statement, find);
+    let of_meaning = conditions(filters.clone(), "        ");
+    let of_words = conditions([rare(&words)].into_iter().chain(filters), "        ");
+    let weight = statement.bind(Value::Double(WEIGHT_OF_WORDS));
+    let limit = statement.bind(Value::BigInt(find.limit));
+    format!(
+        "WITH by_meaning AS (
+    SELECT id, row_number() OVER (ORDER BY distance, id) AS place
+    FROM (
+        SELECT id, descriptions_embeddings <-> (SELECT embed_text({words})) AS distance
+        FROM products{of_meaning}
+        ORDER BY distance
+        LIMIT 100
+    ) AS nearest
+), by_words AS (
+    SELECT id, row_number() OVER (ORDER BY score DESC, id) AS place
+    FROM (
+        SELECT id, sum(idf * ts_rank(words, query, 16)) AS score
+        FROM rarity
+        JOIN products ON words @@ query{of_words}
+        GROUP BY id
+        ORDER BY score DESC, id
+        LIMIT 100
+    ) AS best
+)
+SELECT id, description, url, split, m.place AS by_meaning, w.place AS by_words,
+    coalesce(1 / (60.0 + m.place), 0) + coalesce({weight} / (60.0 + w.place), 0) AS score
+FROM by_meaning AS m
+FULL JOIN by_words AS w USING (id)
+JOIN products USING (id)
+ORDER BY score DESC, id
+LIMIT {limit}"
+    )
 }
 
 /// How many products there are of which `find` gives the first.
 pub fn count(find: &Find) -> Statement {
     let mut statement = Statement::default();
-    let own = own(&mut statement, find);
-    let conditions = conditions(&mut statement, find, own);
+    let membership = membership(&mut statement, find);
+    let conditions = conditions(membership.into_iter().chain(filters(&mut statement, find)), "");
     statement.text = format!("SELECT count(*) AS found\nFROM products{conditions}");
     statement
 }
 
-/// The product that is left out, where there is one.
-fn own(statement: &mut Statement, find: &Find) -> Option<String> {
+/// What the order says about which products are wanted at all.
+fn membership(statement: &mut Statement, find: &Find) -> Option<String> {
     match &find.order {
-        Order::Product(id) => Some(statement.bind(Value::BigInt(*id))),
-        Order::Words(_) | Order::Id => None,
+        Order::Product(id) => {
+            let id = statement.bind(Value::BigInt(*id));
+            Some(format!("id <> {id}"))
+        }
+        Order::Words(words) => {
+            let words = statement.bind(Value::Text(words.clone()));
+            Some(format!(
+                "words @@ (\n    \
+                     SELECT string_agg(query::text, ' | ')::tsquery FROM rarity\n    \
+                     WHERE {})",
+                rare(&words)
+            ))
+        }
+        Order::Meaning(_) | Order::Both(_) | Order::Id => None,
     }
 }
 
@@ -166,9 +260,9 @@ fn object(attributes: &[(&'static str, String)]) -> Map<String, Json> {
     attributes.iter().map(|(name, value)| ((*name).to_owned(), Json::String(value.clone()))).collect()
 }
 
-/// The lines from WHERE on; `own` is the product that is left out.
-fn conditions(statement: &mut Statement, find: &Find, own: Option<String>) -> String {
-    let mut conditions: Vec<_> = own.iter().map(|id| format!("id <> {id}")).collect();
+/// The page's filters as conditions on products.
+fn filters(statement: &mut Statement, find: &Find) -> Vec<String> {
+    let mut conditions = Vec::new();
     if let Some(split) = find.split {
         let split = statement.bind(Value::Int(split));
         conditions.push(format!("split = {split}"));
@@ -179,9 +273,15 @@ fn conditions(statement: &mut Statement, find: &Find, own: Option<String>) -> St
             "EXISTS (\n    SELECT FROM product_attributes AS a\n    WHERE a.url = products.url AND a.attributes @> {wanted})"
         ));
     }
+    conditions
+}
+
+/// The lines from WHERE on, if there are any, each behind the indent.
+fn conditions(conditions: impl IntoIterator<Item = String>, indent: &str) -> String {
     let mut text = String::new();
-    for (i, condition) in conditions.iter().enumerate() {
-        let _ = write!(text, "\n{} {condition}", if i == 0 { "WHERE" } else { "  AND" });
+    for (i, condition) in conditions.into_iter().enumerate() {
+        let condition = condition.replace('\n', &format!("\n{indent}"));
+        let _ = write!(text, "\n{indent}{} {condition}", if i == 0 { "WHERE" } else { "  AND" });
     }
     text
 }
@@ -229,7 +329,7 @@ pub fn add(new: New) -> Statement {
 }
 
 /// What there is to filter by: each value of the catalogue with the number of products that fit it and the filters of the
-/// other facets. Of `find`, the order says which product is left out.
+/// other facets. Of `find`, the order says which products are wanted at all.
 pub fn facets(find: &Find) -> Statement {
     let mut statement = Statement::default();
     let names = statement.bind(Value::Texts(["split"].into_iter().chain(FACETS).collect()));
@@ -238,14 +338,14 @@ pub fn facets(find: &Find) -> Statement {
         wanted.insert("split".to_owned(), split.into());
     }
     let wanted = statement.bind(Value::Object(Json::Object(wanted)));
-    let own = own(&mut statement, find).map(|id| format!("\n    WHERE id <> {id}")).unwrap_or_default();
+    let wanted_at_all = conditions(membership(&mut statement, find), "    ");
     // OFFSET 0 keeps the planner from putting the expressions in place of their names, and computing them once for each pair.
     statement.text = format!(
         "SELECT facet, attributes ->> facet AS value,\n    \
              count(*) FILTER (WHERE attributes @> others) AS products\n\
          FROM (\n    \
              SELECT coalesce(attributes, '{{}}') || jsonb_build_object('split', split) AS attributes\n    \
-             FROM products LEFT JOIN product_attributes USING (url){own}\n    \
+             FROM products LEFT JOIN product_attributes USING (url){wanted_at_all}\n    \
              OFFSET 0) AS p, (\n    \
              SELECT facet, {wanted} - facet AS others\n    \
              FROM unnest({names}) AS facet\n    \
@@ -260,11 +360,12 @@ pub fn facets(find: &Find) -> Statement {
 /// The same where the table of attributes is missing. The only facet has no others.
 pub fn splits(find: &Find) -> Statement {
     let mut statement = Statement::default();
-    let own = own(&mut statement, find).map(|id| format!("\n  AND id <> {id}")).unwrap_or_default();
+    let has_split = ["split IS NOT NULL".to_owned()];
+    let membership = membership(&mut statement, find);
+    let conditions = conditions(has_split.into_iter().chain(membership), "");
     statement.text = format!(
         "SELECT 'split' AS facet, split::text AS value, count(*) AS products\n\
-         FROM products\n\
-         WHERE split IS NOT NULL{own}\n\
+         FROM products{conditions}\n\
          GROUP BY split"
     );
     statement
@@ -319,7 +420,7 @@ mod tests {
 
     #[test]
     fn words_alone_are_the_search_of_the_article() {
-        let statement = find(&by(Order::Words("green sleeveless summer wear".to_owned())));
+        let statement = find(&by(Order::Meaning("green sleeveless summer wear".to_owned())));
         assert_eq!(
             statement.text,
             "SELECT id, description, url, split,\n    \
@@ -339,7 +440,7 @@ mod tests {
         let statement = find(&Find {
             split: Some(4),
             attributes: vec![("colour", "red".to_owned()), ("sleeves", "long".to_owned())],
-            ..by(Order::Words("gown".to_owned()))
+            ..by(Order::Meaning("gown".to_owned()))
         });
         assert_eq!(
             statement.text,
@@ -366,6 +467,56 @@ mod tests {
     }
 
     #[test]
+    fn words_are_counted_by_how_rare_they_are() {
+        let wanted = Find { split: Some(4), ..by(Order::Words("gown".to_owned())) };
+        assert_eq!(
+            find(&wanted).text,
+            "SELECT id, description, url, split,\n    \
+                 sum(idf * ts_rank(words, query, 16)) AS score\n\
+             FROM rarity\n\
+             JOIN products ON words @@ query\n\
+             WHERE word = ANY (tsvector_to_array(to_tsvector('english', $1)))\n  \
+               AND split = $2\n\
+             GROUP BY id\n\
+             ORDER BY score DESC, id\n\
+             LIMIT $3"
+        );
+        // Products without any of them are neither counted, nor by the numbers beside the filters.
+        let some = "words @@ (\n    \
+                        SELECT string_agg(query::text, ' | ')::tsquery FROM rarity\n    \
+                        WHERE word = ANY (tsvector_to_array(to_tsvector('english', $1))))";
+        assert_eq!(
+            count(&wanted).text,
+            format!("SELECT count(*) AS found\nFROM products\nWHERE {some}\n  AND split = $2")
+        );
+        let some = some.replace("$1", "$3").replace('\n', "\n    ");
+        assert!(facets(&wanted).text.contains(&format!("USING (url)\n    WHERE {some}\n    OFFSET 0")));
+    }
+
+    #[test]
+    fn both_lists_have_the_filters() {
+        let wanted = Find {
+            split: Some(4),
+            attributes: vec![("colour", "red".to_owned())],
+            ..by(Order::Both("gown".to_owned()))
+        };
+        let statement = find(&wanted);
+        let filter = "split = $2\n          \
+                        AND EXISTS (\n            \
+                            SELECT FROM product_attributes AS a\n            \
+                            WHERE a.url = products.url AND a.attributes @> $3)\n        ";
+        assert!(statement.text.contains(&format!("FROM products\n        WHERE {filter}ORDER BY distance")));
+        assert!(statement.text.contains(&format!("$1)))\n          AND {filter}GROUP BY id")));
+        assert_eq!(
+            parameters(&statement)[3..],
+            [parameter("$4", "float8", "1"), parameter("$5", "int8", "3")],
+            "the weight of the words, and the limit"
+        );
+        // Every product is near or far.
+        assert_eq!(count(&wanted).text, count(&Find { order: Order::Id, ..wanted }).text);
+    }
+
+    #[test]
     fn without_an_order_there_is_no_distance() {
         assert_eq!(
             find(&by(Order::Id)).text,
@@ -377,7 +528,7 @@ mod tests {
     fn no_value_reaches_the_text() {
         let hostile = "'; DROP TABLE products; --<img src=x onerror=alert(1)>";
         let statements = [
-            find(&Find { attributes: vec![("fabric", hostile.to_owned())], ..by(Order::Words(hostile.to_owned())) }),
+            find(&Find { attributes: vec![("fabric", hostile.to_owned())], ..by(Order::Both(hostile.to_owned())) }),
             add(New { attributes: vec![("fabric", hostile.to_owned())], ..new(hostile, Some(hostile)) }),
             facets(&Find { attributes: vec![("fabric", hostile.to_owned())], ..by(Order::Id) }),
         ];
@@ -440,7 +591,7 @@ mod tests {
             ]
         );
         // The text is the same whatever is filtered; only a product that others are compared with is left out.
-        assert_eq!(facets(&by(Order::Words("gown".to_owned()))).text, statement.text);
+        assert_eq!(facets(&by(Order::Meaning("gown".to_owned()))).text, statement.text);
         let like = facets(&Find { order: Order::Product(7), ..filters });
         assert!(like.text.contains("USING (url)\n    WHERE id <> $3\n    OFFSET 0"), "{}", like.text);
         assert_eq!(parameters(&like)[2], parameter("$3", "int8", "7"));

@@ -142,7 +142,7 @@ async function noSidewaysScroll(page, where) {
 
 const focused = (page) => page.evaluate(() => {
 	const { activeElement: at } = document;
-	return at.id || at.getAttribute('aria-label') || at.textContent.trim();
+	return at.id || at.getAttribute('aria-label') || (at.type === 'radio' ? at.value : at.textContent.trim());
 });
 
 async function tabTo(page, wanted) {
@@ -217,6 +217,93 @@ async function withBrowser() {
 		await settled(page);
 		assert.deepStrictEqual((await cards(page)).map(({ id }) => id), found.map(({ id }) => id), 'after a reload');
 		assert.strictEqual(await page.getByRole('searchbox').inputValue(), GREEN);
+	});
+
+	await check('a search goes by meaning, by words, or by both', DESKTOP, async (page) => {
+		const way = (name) => page.getByRole('radiogroup', { name: 'Search by' }).getByRole('radio', { name });
+		const go = async (name) => {
+			await way(name).check();
+			await page.waitForFunction((by) => new URLSearchParams(location.search).get('by') === by, name === 'Meaning' ? null : name.toLowerCase());
+			await settled(page);
+		};
+		const ranks = async () => (await cards(page)).map(({ text }) => /Distance [\d.]+|Score [\d.]+|Meaning (?:\d+|–), words (?:\d+|–)/.exec(text)?.[0]);
+		const sql = () => page.locator('#sql-statements section').first().locator('pre').textContent();
+
+		// Without words there is nothing to search for yet; the choice is kept.
+		await open(page);
+		assert.ok(await way('Meaning').isChecked());
+		await go('Words');
+		assert.strictEqual(new URL(page.url()).search, '?by=words');
+		assert.strictEqual((await cards(page))[0].id, 1, 'the catalogue as it was');
+		await search(page, 'red gown');
+		assert.strictEqual(new URL(page.url()).search, '?q=red+gown&by=words');
+		assert.strictEqual(await title(page), 'With words of “red gown”');
+		assert.match(await status(page), /^24 of \d+ dresses, those with the rarest words of “red gown” first\.$/);
+		const scores = (await ranks()).map((rank) => Number(rank.replace('Score ', '')));
+		assert.ok(scores.every(Number.isFinite), `scores: ${scores}`);
+		assert.deepStrictEqual(scores, [...scores].sort((a, b) => b - a), 'the highest first');
+		const worded = await cards(page);
+		assert.ok(worded.every(({ text }) => /\b(red|gown)/i.test(text)));
+		await page.locator('#sql > summary').click();
+		assert.match(await sql(), /sum\(idf \* ts_rank\(words, query, 16\)\) AS score\nFROM rarity\nJOIN products/);
+
+		await go('Both');
+		assert.strictEqual(await title(page), 'Best for “red gown”');
+		assert.match(await status(page), /^24 of \d+ dresses, the best for “red gown” first, by meaning and by words\.$/);
+		const places = await ranks();
+		assert.ok(places.every((rank) => rank?.startsWith('Meaning')), `places: ${places}`);
+		assert.ok(places.includes(`Meaning ${/\d+/.exec(places[0])[0]}, words ${/\d+$/.exec(places[0])[0]}`), 'the first is in both lists');
+		assert.match(await sql(), /WITH by_meaning AS \([\s\S]+FULL JOIN by_words AS w USING \(id\)/);
+		await page.locator('#plan > summary').click();
+		await page.waitForFunction(() => document.getElementById('plan-text').textContent !== '');
+		assert.match(await page.locator('#plan-text').textContent(), /rarity/, 'its plan');
+		await page.locator('#results-title').scrollIntoViewIfNeeded();
+		await screenshot(page, 'both');
+
+		await go('Meaning');
+		assert.strictEqual(new URL(page.url()).search, '?q=red+gown');
+		inOrder(await cards(page));
+		await page.goBack();
+		await page.waitForFunction(() => document.getElementById('results-title').textContent.startsWith('With words'));
+		await settled(page);
+		assert.ok(await way('Words').isChecked(), 'choices in a row were one step');
+		assert.deepStrictEqual((await cards(page)).map(({ id }) => id), worded.map(({ id }) => id));
+
+		// A word that is in none of them, or in most.
+		await search(page, 'dress zeppelin');
+		assert.strictEqual(await status(page), 'No dress has a word of “dress zeppelin” that counts.');
+		assert.strictEqual(await page.locator('.card').count(), 0);
+		await page.getByRole('link', { name: 'red sleeveless summer wear' }).click();
+		await settled(page);
+		assert.strictEqual(new URL(page.url()).search, '?q=red+sleeveless+summer+wear&by=words', 'examples, too');
+	});
+
+	await check('by both, with filters and dresses that are like one', DESKTOP, async (page) => {
+		await open(page, '/?q=gown&by=both');
+		await filter(page, 'Colour', 'red');
+		const reds = TRUTH.filter(({ colour }) => colour === 'red').length;
+		assert.strictEqual(await status(page), `${reds} dresses, the best for “gown” first, by meaning and by words.`);
+		const found = await cards(page);
+		assert.strictEqual(found.length, reds);
+		assert.ok(found.every(({ id }) => TRUTH[id - 1].colour === 'red'));
+		assert.match(page.url(), /\?q=gown&by=both&colour=red$/);
+		await page.locator('.card .like').first().click();
+		await page.waitForFunction(() => document.getElementById('results-title').textContent.startsWith('More like'));
+		await settled(page);
+		inOrder(await cards(page));
+		assert.match(page.url(), /by=both/, 'kept for the next search');
+		await page.goBack();
+		await page.waitForFunction(() => document.getElementById('results-title').textContent.startsWith('Best'));
+		await settled(page);
+		assert.deepStrictEqual((await cards(page)).map(({ id }) => id), found.map(({ id }) => id));
+
+		// The numbers beside the filters are of dresses with the words.
+		await open(page, '/?q=velvet&by=words');
+		await page.waitForFunction(() => document.querySelectorAll('#sql-statements section').length === 3);
+		const number = /\((\d+)\)/.exec(await page.locator('#filter-colour option:enabled').nth(1).textContent())[1];
+		const colour = await page.locator('#filter-colour option:enabled').nth(1).getAttribute('value');
+		await filter(page, 'Colour', colour);
+		assert.strictEqual((await cards(page)).length, Number(number));
 	});
 
 	await check('an example is a link to its search', DESKTOP, async (page) => {
@@ -555,6 +642,16 @@ async function withBrowser() {
 		await page.waitForFunction(() => document.getElementById('results-title').textContent === 'Nearest to “red gown”');
 		await settled(page);
 		assert.strictEqual(await focused(page), 'q', 'the focus stays for a better question');
+		// Arrows choose what the search goes by; the focus stays there.
+		await tabTo(page, /^meaning$/);
+		await page.keyboard.press('ArrowRight');
+		await page.waitForFunction(() => document.getElementById('results-title').textContent === 'With words of “red gown”');
+		assert.strictEqual(await focused(page), 'words');
+		const ring = await page.evaluate(() => getComputedStyle(document.activeElement.nextElementSibling).outlineStyle);
+		assert.strictEqual(ring, 'solid', 'the focus can be seen');
+		await page.keyboard.press('ArrowLeft');
+		await page.waitForFunction(() => document.getElementById('results-title').textContent === 'Nearest to “red gown”');
+		await settled(page);
 		await tabTo(page, /^filter-split$/);
 		await page.keyboard.press('Shift+Tab');
 		assert.strictEqual(await focused(page), 'Filters', 'the filters can be folded');
@@ -626,6 +723,13 @@ async function withBrowser() {
 			await more.click();
 			assert.strictEqual(await examples.count(), 2);
 
+			// The switch takes a line of its own; fingers find each of the three.
+			for (const box of await Promise.all((await page.locator('.switch label').all()).map((label) => label.boundingBox()))) {
+				assert.ok(box.width >= 90 && box.height >= 44, `${box.width} by ${box.height} pixels`);
+			}
+			await page.getByRole('radio', { name: 'Both' }).check();
+			await noSidewaysScroll(page, 'the switch');
+
 			// The dress that others are like: its picture beside the beginning of its text, no taller than that needs.
 			await open(page, '/?like=2');
 			const [picture, heading, article] = await Promise.all(['#anchor .plate', '#anchor h3', '#anchor article']
@@ -674,6 +778,8 @@ async function withBrowser() {
 					const shoot = (name) => screenshot(page, `${name}-${width}-${colorScheme}`);
 					await open(page, '/?q=green+sleeveless+summer+wear');
 					await shoot('search');
+					await open(page, '/?q=green+sleeveless+summer+wear&by=both');
+					await shoot('both');
 					await open(page, '/?like=2');
 					await page.locator('#filters').waitFor();
 					await shoot('like');
@@ -698,13 +804,14 @@ async function withBrowser() {
 			await open(page, '/?q=elegant+black+evening+gown+with+long+sleeves&colour=black');
 			await page.locator('#filters').waitFor();
 			await page.locator('#sql > summary').click();
-			const texts = ['#results-title', '#status', '.meta span', '.distance', '.card h3', '.card summary', '.like', '#clear',
-				'.examples a', '.examples h2', '.line button', '#open-add', '.filters label', 'select.set', 'select:not(.set)',
+			const texts = ['#results-title', '#status', '.meta span', '.rank', '.card h3', '.card summary', '.like', '#clear',
+				'.examples a', '.examples h2', '.line button', '#by-title', '.switch :checked + span', '.switch label:last-child span', '#open-add', '.filters label', 'select.set', 'select:not(.set)',
 				'.sql .keyword', '.sql dt span', '.sql header span', 'footer p'];
 			for (const selector of texts) {
 				const { contrast, ground } = await contrastOf(page, selector);
 				assert.ok(contrast >= 4.5, `${selector}: a contrast of ${contrast.toFixed(2)}`);
-				if (!selector.includes('button')) assert.ok(fits(ground), `${selector}: on a ground of ${ground.toFixed(2)}`);
+				// These are filled.
+				if (!/button|:checked/.test(selector)) assert.ok(fits(ground), `${selector}: on a ground of ${ground.toFixed(2)}`);
 			}
 			await page.locator('#sql > summary').click();
 			await screenshot(page, colorScheme);
@@ -773,7 +880,7 @@ async function withoutBrowser() {
 
 	await server('what is not asked right gets a sentence', async () => {
 		for (const target of ['/api/search', '/api/search?q=', '/api/search?q=x&limit=1000', '/api/search?q=x&size=L',
-			'/api/search?q=x&split=a', '/api/search?q=%00', '/api/products/x', '/api/products/0', '/api/explain?q=x&like=1',
+			'/api/search?q=x&split=a', '/api/search?q=x&by=luck', '/api/search?q=%00', '/api/products/x', '/api/products/0', '/api/explain?q=x&like=1',
 			'/api/products/9999999999999999999/similar', '/nothing']) {
 			const { status: code, text } = await request('GET', target);
 			assert.ok(code === 400 || code === 404, `${target}: ${code}`);
