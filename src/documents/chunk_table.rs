@@ -107,6 +107,8 @@ impl ChunkTable {
         unsafe {
             let rows = self.present.all(&key)?;
             let mut present = HashMap::new();
+            // How many there are comes from the user.
+            present.try_reserve(rows.len()).map_err(|_| out_of_memory(rows.len()))?;
             for row in 0..rows.len() {
                 let Some(number) = rows.value(row, 1) else { continue };
                 let integer = |column| rows.value(row, column).map_or(0, |value| value.value() as i32);
@@ -115,7 +117,8 @@ impl ChunkTable {
                 present.insert(number.value() as i32, chunk);
             }
             let mut kept = HashSet::new();
-            let (mut moved, mut new) = (Vec::new(), Vec::new());
+            kept.try_reserve(rows.len()).map_err(|_| out_of_memory(rows.len()))?;
+            let (mut moved, mut new) = (text::vector_of(pieces.len())?, text::vector_of(pieces.len())?);
             for (piece, number) in pieces.iter().zip(1..) {
                 match present.get(&number) {
                     Some(chunk) if chunk.text == piece.text => {
@@ -127,7 +130,8 @@ impl ChunkTable {
                     _ => new.push((number, piece)),
                 }
             }
-            let gone: Vec<_> = present.keys().copied().filter(|number| !kept.contains(number)).collect();
+            let mut gone = text::vector_of(rows.len() - kept.len())?;
+            gone.extend(present.keys().copied().filter(|number| !kept.contains(number)));
             let vectors = self.remove(&key, &gone)?;
             self.move_to(&key, &moved)?;
             self.add(&key, &new, &vectors)
@@ -138,8 +142,9 @@ impl ChunkTable {
     ///
     /// # Safety
     /// As for [`keep`](Self::keep).
-    unsafe fn remove(&self, key: &[Option<Datum>], numbers: &[i32]) -> Result<HashMap<String, Datum>> {
+    unsafe fn remove<'row>(&self, key: &[Option<Datum>], numbers: &[i32]) -> Result<HashMap<Cow<'row, str>, Datum>> {
         let mut vectors = HashMap::new();
+        vectors.try_reserve(numbers.len()).map_err(|_| out_of_memory(numbers.len()))?;
         for numbers in numbers.chunks(AT_ONCE) {
             let mut values = key.to_vec();
             // SAFETY: the caller's promise; the second column is a text.
@@ -148,7 +153,7 @@ impl ChunkTable {
                 let rows = self.delete.all(&values)?;
                 for row in 0..rows.len() {
                     if let (Some(text), Some(vector)) = (rows.value(row, 1), rows.value(row, 2)) {
-                        vectors.insert(text::utf8(text)?.into_owned(), vector);
+                        vectors.insert(text::utf8(text)?, vector);
                     }
                 }
             }
@@ -178,7 +183,7 @@ impl ChunkTable {
         &self,
         key: &[Option<Datum>],
         new: &[(i32, &Piece<'_>)],
-        vectors: &HashMap<String, Datum>,
+        vectors: &HashMap<Cow<'_, str>, Datum>,
     ) -> Result<()> {
         for new in new.chunks(AT_ONCE) {
             let mut values = key.to_vec();
@@ -270,6 +275,11 @@ impl Statements<'_> {
     fn after_key<const N: usize>(&self) -> [String; N] {
         std::array::from_fn(|n| format!("${}", self.key.len() + n + 1))
     }
+}
+
+/// So many chunks are more than there is memory for.
+fn out_of_memory(chunks: usize) -> embedder::Error {
+    embedder::Error::OutOfMemory { bytes: Some(chunks.saturating_mul(size_of::<Present>())) }
 }
 
 fn integers(values: impl IntoIterator<Item = i32>) -> Datum {

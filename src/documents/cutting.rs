@@ -58,9 +58,15 @@ impl Cutting {
     /// The chunks of a document; none if there is no text.
     ///
     /// # Errors
-    /// 22023 for options that make no sense; whatever is wrong with the model.
+    /// 22023 for options that make no sense; whatever is wrong with the model; 53200.
     pub fn cut<'document>(&self, document: Option<&'document str>) -> Result<Vec<Piece<'document>>> {
         let Some(document) = document else { return Ok(Vec::new()) };
-        chunks::cut(self.model.open()?, document, &self.options)?.collect()
+        let mut pieces = Vec::new();
+        for piece in chunks::cut(self.model.open()?, document, &self.options)? {
+            // How many there are comes from the user.
+            text::room_for_one(&mut pieces)?;
+            pieces.push(piece?);
+        }
+        Ok(pieces)
     }
 }

@@ -138,6 +138,16 @@ pub fn vector_of<T>(count: usize) -> Result<Vec<T>> {
     Ok(vector)
 }
 
+/// Has a vector have room for one value more.
+///
+/// # Errors
+/// As for [`vector_of`].
+pub fn room_for_one<T>(vector: &mut Vec<T>) -> Result<()> {
+    let bytes = (2 * vector.len()).saturating_mul(size_of::<T>());
+    vector.try_reserve(1).map_err(|_| embedder::Error::OutOfMemory { bytes: Some(bytes) })?;
+    Ok(())
+}
+
 /// Whether an array has an element that is not NULL.
 ///
 /// # Safety
