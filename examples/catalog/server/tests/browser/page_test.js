@@ -780,6 +780,8 @@ async function withBrowser() {
 					await shoot('search');
 					await open(page, '/?q=green+sleeveless+summer+wear&by=both');
 					await shoot('both');
+					await page.locator('.card .meta').first().scrollIntoViewIfNeeded();
+					await shoot('places');
 					await open(page, '/?like=2');
 					await page.locator('#filters').waitFor();
 					await shoot('like');
