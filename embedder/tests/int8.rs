@@ -97,6 +97,26 @@ fn a_vector_is_the_same_alone_in_any_batch_and_with_any_threads() {
 }
 
 #[test]
+fn texts_have_the_vectors_of_each_alone_after_any_pauses_and_with_any_threads() {
+    let texts: Vec<String> = (0..150).map(|n| "a red dress ".repeat(n % 11 + n / 149 * 90) + &n.to_string()).collect();
+    let texts: Vec<&str> = texts.iter().chain([&texts[149]]).map(String::as_str).collect();
+    let alone: Vec<_> = texts.iter().map(|text| int8().embed(text).unwrap()).collect();
+    for (threads, pauses) in [(1, false), (1, true), (2, false), (2, true), (5, true)] {
+        let asked = std::cell::Cell::new(0);
+        let pause = || pauses && asked.replace(asked.get() + 1) % 7 == 6;
+        let mut batch = Batch::new(texts.clone()).unwrap();
+        let mut runs = 1;
+        while !batch.run(int8(), threads, &pause).unwrap() {
+            runs += 1;
+        }
+        assert_eq!(runs > 1, pauses);
+        let truncated = batch.truncated().unwrap();
+        assert_eq!((truncated.texts, truncated.first), (2, 149));
+        assert!(batch.into_embeddings().eq(alone.iter().cloned()), "{threads} threads");
+    }
+}
+
+#[test]
 fn a_vector_is_the_same_with_any_instructions_and_without_a_compiled_model() {
     // The slowest instructions have time for few.
     let tokens: Vec<Tokens> = random_tokens(400).into_iter().filter(|tokens| tokens.ids.len() < 24).take(12).collect();
