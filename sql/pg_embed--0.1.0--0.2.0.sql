@@ -322,7 +322,7 @@ CREATE VIEW @extschema@.embed_models AS
 			'f30672685ec90a3dcb55a1dc6f8e2770aef8c35379a15dc32dba46681d570100', 'bert', 384, 256, 'mean', 'exact', '{}', NULL
 		UNION ALL
 		SELECT 'all-MiniLM-L6-v2-int8', 'all-MiniLM-L6-v2',
-			'b852df4456a137d736f9d25310cfb85e0e8bae51339d61aa3bad2255bb0f5536', 'bert', 384, 256, 'mean', 'int8', '{}', NULL) AS m;
+			'c43532e60ce9c3c5bfe876c6c41a5ce65f72acf4b4046cb7747a1b584af01a9a', 'bert', 384, 256, 'mean', 'int8', '{}', NULL) AS m;
 
 COMMENT ON VIEW @extschema@.embed_models IS
 	'the models that can be named in embed_text() and wherever else a model is an argument';

@@ -2,7 +2,8 @@
 //! alike; time is that of the thread on its processor.
 //!
 //! Prints texts a second with texts of 14 and 104 tokens, milliseconds for a query of 12, and each as a multiple of the exact
-//! model's: the medians of the rounds. ROUNDS=n for another number than 15.
+//! model's: the medians of the rounds. ROUNDS=n for another number than 15. Then the same of a process in which neither has
+//! AVX-512.
 #![allow(clippy::expect_used, reason = "a benchmark without its files has nothing to do")]
 
 mod common;
@@ -19,6 +20,34 @@ fn cpu() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
+/// Takes AVX-512 from ONNX Runtime, before it looks for it. Where its code asks which registers the operating system keeps
+/// (`xor ecx, ecx; xgetbv`), the answer becomes those up to AVX's (`xor ecx, ecx; mov al, 7; nop`). That is done to this
+/// process's copy of the code: the library's file is checked when it is opened.
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+fn take_avx512_from_the_runtime() {
+    let path = std::ffi::CString::new(env!("PG_EMBED_RUNTIME")).expect("a path");
+    // SAFETY: make deps brings the very library that the embedder opens.
+    assert!(!unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) }.is_null());
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("Linux");
+    let code = maps.lines().find(|line| line.contains("libonnxruntime") && line.contains("r-xp"));
+    let (range, _) = code.and_then(|line| line.split_once(' ')).expect("the runtime is mapped");
+    let [start, end] = [0, 1].map(|n| range.split('-').nth(n).expect("start and end"));
+    let [start, end] = [start, end].map(|address| usize::from_str_radix(address, 16).expect("an address"));
+    // SAFETY: the range is that of the code, which no thread runs meanwhile; each place is one of whole instructions.
+    let places = unsafe {
+        let access = libc::PROT_READ | libc::PROT_EXEC;
+        assert_eq!(libc::mprotect(start as *mut _, end - start, access | libc::PROT_WRITE), 0);
+        let code = std::slice::from_raw_parts_mut(start as *mut u8, end - start);
+        let asks = |at: &usize| code[*at..].starts_with(&[0x31, 0xc9, 0x0f, 0x01, 0xd0]);
+        let places: Vec<usize> = (0..code.len()).filter(asks).collect();
+        places.iter().for_each(|at| code[at + 2..at + 5].copy_from_slice(&[0xb0, 0x07, 0x90]));
+        assert_eq!(libc::mprotect(start as *mut _, end - start, access), 0);
+        places.len()
+    };
+    assert_eq!(places, 4, "in version 1.28.0");
+}
+
 /// Texts of so many words from a vocabulary of one-token words.
 fn texts(count: usize, words: usize) -> Vec<String> {
     let known =
@@ -28,12 +57,37 @@ fn texts(count: usize, words: usize) -> Vec<String> {
     (0..count).map(|text| (0..words).map(|n| word(text, n)).collect::<Vec<_>>().join(" ")).collect()
 }
 
+/// Set for the process in which there is no AVX-512.
+#[cfg(target_arch = "x86_64")]
+const WITHOUT_AVX512: &str = "PG_EMBED_BENCH_WITHOUT_AVX512";
+
 fn main() {
+    #[cfg(target_arch = "x86_64")]
+    if std::env::var_os(WITHOUT_AVX512).is_some() {
+        take_avx512_from_the_runtime();
+        return compare(Instructions::Avx2);
+    }
+    compare(Instructions::best());
+    #[cfg(target_arch = "x86_64")]
+    if Instructions::best() > Instructions::Avx2 {
+        println!("Without AVX-512:");
+        let program = std::env::current_exe().expect("this program");
+        let status = std::process::Command::new(program).env(WITHOUT_AVX512, "1").status().expect("it starts");
+        assert!(status.success());
+    }
+}
+
+/// Measures with these instructions at most.
+fn compare(most: Instructions) {
     let rounds = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(15);
-    let options = || Options::new(env!("PG_EMBED_MODEL"), env!("PG_EMBED_RUNTIME")).with_cache(cache());
+    // The runtime packs weights for what it finds.
+    let cache = cache().with_file_name(format!("precisions {most:?}"));
+    let options = || Options::new(env!("PG_EMBED_MODEL"), env!("PG_EMBED_RUNTIME")).with_cache(&cache);
     let open = |options: Options| Embedder::open(&options).expect("make deps brings the files");
     let mut embedders = vec![("exact".to_owned(), open(options()))];
-    for instructions in Instructions::here().into_iter().rev() {
+    // Nobody would use the slowest instructions where there are others.
+    let here = Instructions::here().into_iter().rev();
+    for instructions in here.filter(|it| *it <= most && (*it > Instructions::Portable || *it == most)) {
         let options = options().with_precision(Precision::Int8).with_instructions(instructions);
         embedders.push((format!("int8 {instructions:?}"), open(options)));
     }

@@ -1,11 +1,12 @@
-//! Many texts: sorts them by length, cuts micro-batches by token budget, spreads them over threads, and puts the
-//! vectors back in the order of the texts.
+//! Many texts: tokenizes them, sorts them by length, cuts micro-batches by token budget, and puts the vectors back in the
+//! order of the texts. Tokenizing and the micro-batches are spread over threads.
 //!
 //! A text's vector is the same to the last bit whatever else is in its batch. So an engine that would have to pad is given
 //! texts of one length at a time.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use ndarray::{Array2, s};
 
@@ -20,6 +21,9 @@ const THREAD_MEMORY: usize = 32 << 20;
 /// How many texts are tokenized and sorted together. Bounds the memory for tokens, and is far more than it takes to
 /// fill micro-batches with texts of equal length.
 const WINDOW: usize = 4096;
+
+/// For fewer texts than so many a thread to tokenize is not worth it: some 0.3 ms.
+const TEXTS_OF_A_THREAD: usize = 32;
 
 /// Texts on their way to vectors. The work can pause and go on.
 ///
@@ -62,17 +66,6 @@ impl Input<'_> {
         match self {
             Self::Texts(texts) => texts.len(),
             Self::Tokens(tokens) => tokens.len(),
-        }
-    }
-
-    /// The tokens of a text, whose turn comes once.
-    fn tokens(&mut self, text: usize, tokenizer: &Tokenizer) -> Result<Tokens> {
-        match self {
-            Self::Texts(texts) => tokenizer.encode(texts[text]),
-            Self::Tokens(tokens) => {
-                let Tokens { ids, truncated } = &mut tokens[text];
-                Ok(Tokens { ids: std::mem::take(ids), truncated: *truncated })
-            }
         }
     }
 }
@@ -147,7 +140,7 @@ impl<'t> Batch<'t> {
                 if self.next == self.input.len() && self.window.is_empty() {
                     return Ok(true);
                 }
-                if !self.tokenize_window(embedder, pause)? {
+                if !self.tokenize_window(embedder, threads, pause)? {
                     return Ok(false);
                 }
             }
@@ -179,17 +172,26 @@ impl<'t> Batch<'t> {
     }
 
     /// Tokenizes the next texts and queues their micro-batches; `false` if paused.
-    fn tokenize_window(&mut self, embedder: &Embedder, pause: &dyn Fn() -> bool) -> Result<bool> {
-        while self.next < self.input.len() && self.window.len() < WINDOW {
-            if pause() {
-                return Ok(false);
+    fn tokenize_window(&mut self, embedder: &Embedder, threads: usize, pause: &dyn Fn() -> bool) -> Result<bool> {
+        let end = self.input.len().min(self.next + WINDOW - self.window.len());
+        let texts = self.next..end;
+        let mut tokenized = match &mut self.input {
+            Input::Texts(all) => tokenize(embedder.tokenizer(), all, texts, threads, pause)?,
+            Input::Tokens(all) => {
+                let taken = texts.map(|text| {
+                    let Tokens { ids, truncated } = &mut all[text];
+                    (text, Tokens { ids: std::mem::take(ids), truncated: *truncated })
+                });
+                taken.collect()
             }
-            let tokens = self.input.tokens(self.next, embedder.tokenizer())?;
-            if tokens.truncated {
-                self.truncated.push(self.next);
-            }
-            self.window.push((self.next, tokens.ids));
-            self.next += 1;
+        };
+        self.next += tokenized.len();
+        // Threads have them in no order.
+        tokenized.sort_unstable_by_key(|(text, _)| *text);
+        self.truncated.extend(tokenized.iter().filter(|(_, tokens)| tokens.truncated).map(|(text, _)| *text));
+        self.window.extend(tokenized.into_iter().map(|(text, tokens)| (text, tokens.ids)));
+        if self.next < end {
+            return Ok(false);
         }
         self.queue = cut(std::mem::take(&mut self.window), embedder.source.batching());
         Ok(true)
@@ -204,33 +206,74 @@ impl<'t> Batch<'t> {
         further: &Mutex<Vec<Box<dyn Session>>>,
         pause: &dyn Fn() -> bool,
     ) -> Result<()> {
-        let threads = memory::affordable(threads.clamp(1, self.queue.len()), THREAD_MEMORY);
+        let threads = threads.clamp(1, self.queue.len());
         let work =
             Work { queue: Mutex::new(&mut self.queue), vectors: Mutex::new(&mut self.vectors), stop: false.into() };
-        let help = || {
+        together(threads, pause, |own, pause| {
+            if own {
+                return work.run(&mut **embedder.session(), pause);
+            }
             let stopped = || work.stop.load(Ordering::Relaxed);
             let idle = lock(further).pop();
             let session = idle.map_or_else(|| embedder.source.further_session(Interrupt::new(&stopped)), Ok);
             // The calling thread has a session in any case.
             let Ok(mut session) = session else { return Ok(()) };
-            let result = work.run(&mut *session, &|| false);
+            let result = work.run(&mut *session, pause);
             lock(further).push(session);
-            result
-        };
-        let mut own = embedder.session();
-        std::thread::scope(|scope| {
-            let helpers = with_signals_blocked(|| {
-                let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, help);
-                // Where no more threads can be had, those there are do the work.
-                (1..threads).map_while(|helper| spawn(helper).ok()).collect::<Vec<_>>()
-            });
-            let mut result = work.run(&mut **own, pause);
-            for helper in helpers {
-                result = result.and(helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            }
             result
         })
     }
+}
+
+/// Does `work` on so many threads, of which the calling one alone is told that it is the caller's own and when to pause.
+/// Where no more threads can be had, those there are do the work.
+fn together(
+    threads: usize,
+    pause: &dyn Fn() -> bool,
+    work: impl Fn(bool, &dyn Fn() -> bool) -> Result<()> + Sync,
+) -> Result<()> {
+    let threads = memory::affordable(threads, THREAD_MEMORY);
+    let help = || work(false, &|| false);
+    std::thread::scope(|scope| {
+        let helpers = with_signals_blocked(|| {
+            let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, help);
+            (1..threads).map_while(|helper| spawn(helper).ok()).collect::<Vec<_>>()
+        });
+        let mut result = work(true, pause);
+        for helper in helpers {
+            result = result.and(helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        result
+    })
+}
+
+/// Tokenizes the `texts` of all, in any order; after a pause, those up to some number.
+fn tokenize(
+    tokenizer: &Tokenizer,
+    all: &[&str],
+    texts: Range<usize>,
+    threads: usize,
+    pause: &dyn Fn() -> bool,
+) -> Result<Vec<(usize, Tokens)>> {
+    let tokenized = Mutex::new(memory::empty(texts.len())?);
+    let (next, stop) = (AtomicUsize::new(texts.start), AtomicBool::new(false));
+    let threads = threads.min(texts.len() / TEXTS_OF_A_THREAD).max(1);
+    together(threads, pause, |_, pause| {
+        while !stop.load(Ordering::Relaxed) {
+            if pause() {
+                stop.store(true, Ordering::Relaxed);
+                break;
+            }
+            let text = next.fetch_add(1, Ordering::Relaxed);
+            if text >= texts.end {
+                break;
+            }
+            let tokens = tokenizer.encode(all[text]).inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
+            lock(&tokenized).push((text, tokens));
+        }
+        Ok(())
+    })?;
+    Ok(tokenized.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// What the threads of a batch share.
@@ -263,7 +306,7 @@ impl Work<'_> {
 
 /// Locks a mutex that no thread can have poisoned without ending the whole call.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Cuts a window into micro-batches, the cheapest first: they are taken from the end, so the longest run first and

@@ -12,7 +12,7 @@ use ndarray::{Array1, Array2, ArrayView1, s};
 use sha2::{Digest, Sha256};
 
 /// SHA-256 of the compiled all-MiniLM-L6-v2, on every processor.
-const COMPILED: &str = "d43233706695dbd270d055071bb394c398ef97bb83e20afd98a79708936c30a4";
+const COMPILED: &str = "b764c15ad0fb5e421b9fe6a91246e35553857d9f303362e8bca3dc03dc1f0f95";
 
 fn options() -> Options {
     common::options().with_precision(Precision::Int8)
@@ -71,7 +71,7 @@ fn texts_have_vectors_close_to_the_exact_ones() {
     let cosines = found.rows().into_iter().zip(expected.rows()).map(|(a, b)| a.dot(&b));
     let (least, text) = cosines.zip(&texts).min_by(|(a, _), (b, _)| a.total_cmp(b)).unwrap();
     println!("least cosine of {} texts: {least}, {text:?}", texts.len());
-    assert!(least >= 0.996, "{least} for {text:?}");
+    assert!(least >= 0.999, "{least} for {text:?}");
     assert!(found.rows().into_iter().all(|vector| (vector.dot(&vector) - 1.0).abs() < 1e-5));
 }
 
@@ -93,6 +93,27 @@ fn a_vector_is_the_same_alone_in_any_batch_and_with_any_threads() {
         for (n, vector) in run(int8(), &rotated, threads).rows().into_iter().enumerate() {
             assert_eq!(vector, alone[(n + from) % tokens.len()], "text {n} with {threads} threads");
         }
+    }
+}
+
+#[test]
+fn texts_have_the_vectors_of_each_alone_after_any_pauses_and_with_any_threads() {
+    let texts: Vec<String> = (0..150).map(|n| "a red dress ".repeat(n % 11 + n / 149 * 90) + &n.to_string()).collect();
+    let texts: Vec<&str> = texts.iter().chain([&texts[149]]).map(String::as_str).collect();
+    let alone: Vec<_> = texts.iter().map(|text| int8().embed(text).unwrap()).collect();
+    for (threads, pauses) in [(1, false), (1, true), (2, false), (2, true), (5, true)] {
+        let asked = std::cell::Cell::new(0);
+        let pause = || pauses && asked.replace(asked.get() + 1) % 7 == 6;
+        let mut batch = Batch::new(texts.clone()).unwrap();
+        let mut runs = 1;
+        while !batch.run(int8(), threads, &pause).unwrap() {
+            runs += 1;
+        }
+        // Where other threads do all the work, nobody may be asked often enough.
+        assert!(if pauses { runs > 1 || threads > 1 } else { runs == 1 });
+        let truncated = batch.truncated().unwrap();
+        assert_eq!((truncated.texts, truncated.first), (2, 149));
+        assert!(batch.into_embeddings().eq(alone.iter().cloned()), "{threads} threads");
     }
 }
 

@@ -9,6 +9,7 @@ mod encoder;
 mod kernels;
 mod parts;
 mod quantize;
+mod rounding;
 
 use std::fs;
 use std::path::Path;
@@ -27,7 +28,7 @@ use encoder::Scratch;
 use parts::{Bytes, Int8Weights, Parts};
 
 /// Another way to quantise gets another number: its vectors are others.
-const METHOD: &str = "1";
+const METHOD: &str = "2";
 
 /// How models are quantised, for their fingerprints.
 pub fn method() -> String {

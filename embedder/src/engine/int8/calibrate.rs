@@ -52,25 +52,14 @@ impl Matrix {
         Self { inputs, outputs, values, bias, packed, seen: Seen::none(inputs) }
     }
 
-    /// Puts its outputs into this order; the kernels' copy stays as it is.
-    pub fn order_outputs(&mut self, order: &[usize]) {
-        let rows = order.iter().flat_map(|output| &self.values[output * self.inputs..][..self.inputs]);
-        self.values = rows.copied().collect();
-        self.bias = order.iter().map(|output| self.bias[*output]).collect();
-    }
-
-    /// Puts its inputs into this order; the kernels' copy stays as it is.
-    pub fn order_inputs(&mut self, order: &[usize]) {
-        let rows = self.values.chunks_exact(self.inputs);
-        self.values = rows.flat_map(|row| order.iter().map(|input| row[*input])).collect();
-        self.seen.order(order);
-    }
-
     fn as_matrix(&self) -> FloatMatrix<'_> {
         let [values, bias] = &self.packed;
         FloatMatrix { inputs: self.inputs, outputs: self.outputs, values, bias }
     }
 }
+
+/// How many inputs are looked at together: all would take more time and memory than it gains.
+pub const BLOCK: usize = 384;
 
 /// The activations that a matrix was multiplied with so far, input by input.
 pub struct Seen {
@@ -78,19 +67,46 @@ pub struct Seen {
     pub largest: Vec<f32>,
     sums: Vec<f64>,
     squares: Vec<f64>,
+    /// For each block of inputs, their products with each other: a row of `stride(inputs)` floats for each.
+    products: Vec<Vec<f32>>,
     rows: usize,
 }
 
 impl Seen {
     fn none(inputs: usize) -> Self {
-        Self { largest: vec![0.0; inputs], sums: vec![0.0; inputs], squares: vec![0.0; inputs], rows: 0 }
+        let blocks = (0..inputs).step_by(BLOCK).map(|first| BLOCK.min(inputs - first));
+        let products = blocks.map(|inputs| vec![0.0; inputs * stride(inputs)]).collect();
+        let (sums, squares) = (vec![0.0; inputs], vec![0.0; inputs]);
+        Self { largest: vec![0.0; inputs], sums, squares, products, rows: 0 }
     }
 
-    fn add(&mut self, row: &[f32]) {
-        self.largest.iter_mut().zip(row).for_each(|(largest, x)| *largest = largest.max(x.abs()));
-        self.sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
-        self.squares.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x).powi(2));
-        self.rows += 1;
+    /// Adds rows of `stride(inputs)` floats.
+    fn add(&mut self, instructions: Instructions, x: &[f32], rows: usize) {
+        let inputs = self.sums.len();
+        for row in x.chunks(stride(inputs)).take(rows) {
+            self.largest.iter_mut().zip(row).for_each(|(largest, x)| *largest = largest.max(x.abs()));
+            self.sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
+            self.squares.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x).powi(2));
+        }
+        self.rows += rows;
+        for (products, first) in self.products.iter_mut().zip((0..inputs).step_by(BLOCK)) {
+            let inputs = BLOCK.min(inputs - first);
+            // A row for each input.
+            let mut columns = vec![0.0; inputs * rows];
+            for (row, x) in x.chunks(stride(self.sums.len())).take(rows).enumerate() {
+                x[first..][..inputs].iter().enumerate().for_each(|(input, x)| columns[input * rows + row] = *x);
+            }
+            let mut padded = vec![0.0; inputs * stride(rows)];
+            for (to, from) in padded.chunks_exact_mut(stride(rows)).zip(columns.chunks_exact(rows)) {
+                to[..rows].copy_from_slice(from);
+            }
+            let values = kernels::pack_float(inputs, rows, &columns);
+            let bias = vec![0.0; inputs.next_multiple_of(kernels::PANEL)];
+            let matrix = FloatMatrix { inputs: rows, outputs: inputs, values: &values, bias: &bias };
+            let mut sums = vec![0.0; products.len()];
+            kernels::multiply(instructions, &padded, inputs, matrix, Then::Add(products), &mut sums);
+            *products = sums;
+        }
     }
 
     pub fn means(&self) -> impl Iterator<Item = f64> {
@@ -101,11 +117,18 @@ impl Seen {
         self.squares.iter().map(|sum| sum / self.rows as f64)
     }
 
-    fn order(&mut self, order: &[usize]) {
-        self.largest = order.iter().map(|input| self.largest[*input]).collect();
-        for sums in [&mut self.sums, &mut self.squares] {
-            *sums = order.iter().map(|input| sums[*input]).collect();
-        }
+    /// The covariances of each block of inputs, row by row.
+    pub fn covariances(&self) -> impl Iterator<Item = Vec<f64>> {
+        let means: Vec<f64> = self.means().collect();
+        self.products.iter().enumerate().map(move |(block, products)| {
+            let means = &means[block * BLOCK..][..BLOCK.min(means.len() - block * BLOCK)];
+            let rows = products.chunks_exact(stride(means.len())).zip(means);
+            let row = |(row, mean): (&[f32], &f64)| {
+                let row = row.iter().zip(means).map(|(x, other)| f64::from(*x) / self.rows as f64 - mean * other);
+                row.collect::<Vec<_>>()
+            };
+            rows.flat_map(row).collect()
+        })
     }
 }
 
@@ -225,7 +248,7 @@ impl Weights for FloatWeights {
         out: &mut [f32],
     ) -> Result<()> {
         let matrix = &mut self.layers[layer].linear[linear as usize];
-        x.chunks(stride(matrix.inputs)).take(rows).for_each(|row| matrix.seen.add(row));
+        matrix.seen.add(instructions, x, rows);
         kernels::multiply(instructions, x, rows, matrix.as_matrix(), then, out);
         Ok(())
     }

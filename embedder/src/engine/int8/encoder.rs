@@ -31,10 +31,13 @@ impl Linear {
         }
     }
 
-    /// In how many parts the inputs are quantised in 8 bits. The activations behind GELU have by far the largest range: in
-    /// parts, sorted by their size, the large ones leave the small ones precise.
+    /// In how many parts the inputs are quantised in 8 bits: large ones leave those in other parts precise. Smaller parts take
+    /// more time; they gain most before attention.
     pub fn parts(self, config: &Config) -> usize {
-        if self == Self::Output && config.intermediate.is_multiple_of(64) { 4 } else { 1 }
+        let (inputs, _) = self.shape(config);
+        let most: usize = if self == Self::Qkv { 96 } else { 192 };
+        let sizes = (16..=most).rev().filter(|size| size.is_multiple_of(16) && inputs.is_multiple_of(*size));
+        sizes.map(|size| inputs / size).next().unwrap_or(1)
     }
 
     /// Width in, width out.

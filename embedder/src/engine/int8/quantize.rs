@@ -1,14 +1,16 @@
 //! A model's weights to 8 bits.
 //!
 //! Balanced first: what a weight matrix and its activations have of large and small inputs is spread over both (SmoothQuant,
-//! arXiv 2211.10438). Then each output's weights get the scale with the least squared error.
+//! arXiv 2211.10438). Then each output's weights get the scale with the least squared error, and are rounded one after the
+//! other, each making good the errors of those before.
 
 use ndarray::ArrayView1;
 
-use super::calibrate::{FloatWeights, Matrix, TEXTS};
+use super::calibrate::{BLOCK, FloatWeights, Matrix, TEXTS};
 use super::encoder::{self, Scratch};
 use super::kernels::{Buffer, Instructions, pack_int8};
 use super::parts::{Bytes, Int8Weights, LinearPlaces, Parts};
+use super::rounding::Feedback;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::Model;
@@ -57,11 +59,7 @@ fn write(weights: FloatWeights, parts: &Parts, interrupt: Interrupt) -> Result<B
     for (place, values) in parts.norm.iter().zip(&weights.norm) {
         place.put(&mut file, values);
     }
-    for (places, mut layer) in parts.layers.iter().zip(weights.layers) {
-        let [_, _, intermediate, output] = &mut layer.linear;
-        let order = order(output);
-        intermediate.order_outputs(&order);
-        output.order_inputs(&order);
+    for (places, layer) in parts.layers.iter().zip(weights.layers) {
         for (places, matrix) in places.linear.iter().zip(&layer.linear) {
             interrupt.check()?;
             put(&mut file, places, matrix);
@@ -78,32 +76,27 @@ fn write(weights: FloatWeights, parts: &Parts, interrupt: Interrupt) -> Result<B
     Ok(file)
 }
 
-/// The inputs of a matrix by their size, the largest first.
-fn order(matrix: &Matrix) -> Vec<usize> {
-    let sizes: Vec<f32> =
-        matrix.seen.largest.iter().zip(balance(matrix)).map(|(largest, factor)| largest * factor).collect();
-    let mut order: Vec<usize> = (0..matrix.inputs).collect();
-    order.sort_by(|a, b| sizes[*b].total_cmp(&sizes[*a]));
-    order
-}
-
 /// Quantises a matrix.
 fn put(file: &mut [u8], places: &LinearPlaces, matrix: &Matrix) {
     let (factors, width) = (balance(matrix), matrix.inputs / places.parts);
     let padded = places.scales.len() / places.parts;
     let squares = matrix.seen.mean_squares().zip(&factors).map(|(square, factor)| square * f64::from(*factor).powi(2));
     let squares: Vec<f64> = squares.collect();
+    let feedback = feedback(matrix, &factors);
     let mut values = Vec::with_capacity(matrix.values.len());
     let mut scales = vec![0.0; places.scales.len()];
     let mut bias = matrix.bias.clone();
     for (output, (row, bias)) in matrix.values.chunks_exact(matrix.inputs).zip(&mut bias).enumerate() {
         let row: Vec<f32> = row.iter().zip(&factors).map(|(x, factor)| x / factor).collect();
-        let mut errors = Vec::with_capacity(row.len());
         for (part, (row, squares)) in row.chunks_exact(width).zip(squares.chunks_exact(width)).enumerate() {
-            let scale = best_scale(row, squares);
-            values.extend(row.iter().map(|x| quantized(*x, scale) as i8));
-            errors.extend(row.iter().map(|x| quantized(*x, scale) * scale - x));
-            scales[part * padded + output] = scale;
+            scales[part * padded + output] = best_scale(row, squares);
+        }
+        let scale = |input: usize| scales[input / width * padded + output];
+        let mut errors = Vec::with_capacity(row.len());
+        for ((row, feedback), first) in row.chunks(BLOCK).zip(&feedback).zip((0..).step_by(BLOCK)) {
+            let rounded = feedback.round(row, |input, x| quantized(x, scale(first + input)) * scale(first + input));
+            values.extend((first..).zip(&rounded).map(|(input, x)| quantized(*x, scale(input)) as i8));
+            errors.extend(rounded.iter().zip(row).map(|(rounded, x)| rounded - x));
         }
         // What rounding the weights adds on average is no noise, so it is taken off again.
         let errors = errors.iter().zip(&factors).map(|(error, factor)| f64::from(error * factor));
@@ -115,6 +108,25 @@ fn put(file: &mut [u8], places: &LinearPlaces, matrix: &Matrix) {
     places.sums.put(file, &sums);
     places.scales.put(file, &scales);
     places.bias.put(file, &bias);
+}
+
+/// Part of the inputs' mean square that is added to each one's: what calibration has seen is not all.
+const DAMPING: f64 = 0.005;
+
+/// For each block of inputs.
+fn feedback(matrix: &Matrix, factors: &[f32]) -> Vec<Feedback> {
+    let blocks = matrix.seen.covariances().zip(factors.chunks(BLOCK));
+    let feedback = blocks.map(|(mut products, factors)| {
+        let inputs = factors.len();
+        for (row, factor) in products.chunks_exact_mut(inputs).zip(factors) {
+            row.iter_mut().zip(factors).for_each(|(x, other)| *x *= f64::from(factor * other));
+        }
+        let sum: f64 = products.iter().step_by(inputs + 1).sum();
+        let damping = (DAMPING * sum / inputs as f64).max(f64::MIN_POSITIVE);
+        products.iter_mut().step_by(inputs + 1).for_each(|x| *x += damping);
+        Feedback::new(inputs, products)
+    });
+    feedback.collect()
 }
 
 /// What each input is multiplied by, and its weights are divided by: then the largest of both are equal.

@@ -61,8 +61,9 @@ fn attention_with<S: Simd>(
             let rows = block.len();
             let query = &qkv[block.start * stride(3 * hidden) + column..];
             score(simd, query, stride(3 * hidden), rows, tokens, head_width, scratch);
-            for row in scratch.weights.chunks_exact_mut(stride(tokens)).take(rows) {
-                softmax(simd, row, tokens);
+            let mut factors = [0.0; MAX_ROWS];
+            for (row, factor) in scratch.weights.chunks_exact_mut(stride(tokens)).zip(&mut factors[..rows]) {
+                *factor = exponents(simd, row, tokens);
             }
             average(
                 simd,
@@ -70,6 +71,7 @@ fn attention_with<S: Simd>(
                 tokens,
                 head_width,
                 scratch,
+                &factors,
                 &mut out[block.start * stride(hidden) + column..],
                 stride(hidden),
             );
@@ -122,12 +124,14 @@ fn score<S: Simd>(
 ) {
     let (keys, _) = scratch.keys.as_chunks::<PANEL>();
     for (panel, keys) in keys.chunks_exact(head_width).take(tokens.div_ceil(PANEL)).enumerate() {
-        let keys = FloatPanel { values: keys, bias: &[[0.0; LANES]; HALVES] };
+        // Of the last panel what has tokens.
+        let halves = (tokens - panel * PANEL).div_ceil(LANES).min(HALVES);
+        let keys = FloatPanel { values: keys, bias: &[[0.0; LANES]; HALVES][..halves] };
         simd.float_tile(rows, query, query_stride, keys, &mut scratch.weights[panel * PANEL..], stride(tokens));
     }
 }
 
-/// The average of the values by the weights.
+/// The sum of the values by the weights, times each row's factor.
 #[inline(always)]
 fn average<S: Simd>(
     simd: S,
@@ -135,6 +139,7 @@ fn average<S: Simd>(
     tokens: usize,
     head_width: usize,
     scratch: &AttentionScratch,
+    factors: &[f32; MAX_ROWS],
     out: &mut [f32],
     out_stride: usize,
 ) {
@@ -145,20 +150,20 @@ fn average<S: Simd>(
         let width = PANEL.min(head_width - panel * PANEL);
         let values = FloatPanel { values, bias: &[[0.0; LANES]; HALVES] };
         let out = &mut out[panel * PANEL..];
-        if width == PANEL {
-            simd.float_tile(rows, &scratch.weights, stride(tokens), values, out, out_stride);
-        } else {
-            simd.float_tile(rows, &scratch.weights, stride(tokens), values, tile.as_flattened_mut(), PANEL);
-            for (row, averages) in tile[..rows].iter().enumerate() {
-                out[row * out_stride..][..width].copy_from_slice(&averages[..width]);
+        simd.float_tile(rows, &scratch.weights, stride(tokens), values, tile.as_flattened_mut(), PANEL);
+        for ((sums, factor), out) in tile[..rows].iter_mut().zip(factors).zip(out.chunks_mut(out_stride)) {
+            for sums in sums.as_chunks_mut::<LANES>().0 {
+                simd.store(simd.mul(simd.load(sums), simd.splat(*factor)), sums);
             }
+            out[..width].copy_from_slice(&sums[..width]);
         }
     }
 }
 
-/// The softmax of the first `count` of a row, which has room for more.
+/// The first `count` of a row, which has room for more, become powers of e, zeros behind them: with the factor that this
+/// gives, they are their softmax.
 #[inline(always)]
-fn softmax<S: Simd>(simd: S, row: &mut [f32], count: usize) {
+fn exponents<S: Simd>(simd: S, row: &mut [f32], count: usize) -> f32 {
     let (whole, rest) = row.split_at_mut(count / LANES * LANES);
     let (whole, _) = whole.as_chunks_mut::<LANES>();
     let last = &mut rest.as_chunks_mut::<LANES>().0[0];
@@ -168,17 +173,14 @@ fn softmax<S: Simd>(simd: S, row: &mut [f32], count: usize) {
     }
     let largest = simd.splat(simd.largest(largest));
 
-    let e = math::exp(simd, simd.sub(simd.load(last), largest));
+    let e = math::exp_below(simd, simd.sub(simd.load(last), largest));
     let e = simd.first(e, count % LANES, 0.0);
     simd.store(e, last);
     let mut sum = e;
     for x in &mut *whole {
-        let e = math::exp(simd, simd.sub(simd.load(x), largest));
+        let e = math::exp_below(simd, simd.sub(simd.load(x), largest));
         sum = simd.add(sum, e);
         simd.store(e, x);
     }
-    let factor = simd.splat(1.0 / simd.sum(sum));
-    for x in whole.iter_mut().chain([last]) {
-        simd.store(simd.mul(simd.load(x), factor), x);
-    }
+    1.0 / simd.sum(sum)
 }

@@ -1,7 +1,7 @@
 //! Products with weights in eight bits.
 
 use super::quantized::Quantized;
-use super::simd::{Int8Panel, Int8Rows, Simd, halves};
+use super::simd::{Int8Panel, Int8Rows, Simd};
 use super::{PANEL, Then, blocks, compiled, stride};
 
 /// Weights in eight bits with a scale for each output and each part of the inputs; all slices are padded with zeros to
@@ -15,7 +15,7 @@ pub struct Int8Matrix<'w> {
     pub parts: usize,
     /// As [`pack_int8`] lays them out.
     pub values: &'w [i8],
-    /// Of each output's values, part by part.
+    /// Of each output's values, part by part, as pairs of `low + 128 * high`.
     pub sums: &'w [i32],
     /// Part by part.
     pub scales: &'w [f32],
@@ -35,7 +35,13 @@ pub fn pack_int8(outputs: usize, inputs: usize, parts: usize, values: &[i8]) -> 
             sums[input / (inputs / parts) * panels * PANEL + output] += i32::from(value);
         }
     }
-    (packed, sums)
+    (packed, sums.into_iter().map(pair).collect())
+}
+
+/// A whole number as `low + 128 * high`, in 16 bits each: processors multiply such pairs, and add both products, at once. Up
+/// to the sum of 33,000 weights.
+fn pair(x: i32) -> i32 {
+    (x >> 7 << 16) | (x & 127)
 }
 
 compiled! {
@@ -50,23 +56,14 @@ fn multiply_with<S: Simd>(simd: S, a: &Quantized, w: Int8Matrix<'_>, then: Then<
     assert!(a.inputs == w.inputs && a.parts == w.parts && a.bytes == S::BYTES);
     assert!(out.len() >= a.rows * out_stride && then.fits(a.rows * out_stride));
     let (values, _) = w.values.as_chunks::<{ 4 * PANEL }>();
+    let inputs = w.inputs / w.parts * S::BYTES;
     for panel in 0..panels {
         let column = panel * PANEL;
-        for block in blocks(a.rows, S::ROWS) {
-            for part in 0..w.parts {
-                let (values, columns) = (&values[panel * groups..][..groups], part * panels * PANEL + column);
-                let panel = Int8Panel {
-                    values: &values[part * (groups / w.parts)..][..groups / w.parts],
-                    sums: halves(w.sums, columns),
-                    scales: halves(w.scales, columns),
-                    bias: (part == 0).then(|| halves(w.bias, column)),
-                };
-                let first = block.start * a.stride + part * (w.inputs / w.parts) * S::BYTES;
-                let rows = part * a.rows + block.start..part * a.rows + block.end;
-                let (scales, zeros) = (&a.scales[rows.clone()], &a.zeros[rows]);
-                let x = Int8Rows { values: &a.values[first..], stride: a.stride, scales, zeros };
-                simd.int8_tile(block.len(), x, panel, &mut out[block.start * out_stride + column..], out_stride);
-            }
+        let values = &values[panel * groups..][..groups];
+        let panel = Int8Panel { values, w, column, outputs: panels * PANEL };
+        for block in blocks(a.rows, S::INT8_ROWS) {
+            let x = Int8Rows { a, first: block.start, inputs };
+            simd.int8_tile(block.len(), x, panel, &mut out[block.start * out_stride + column..], out_stride);
             then.apply(simd, out, block, out_stride, column);
         }
     }

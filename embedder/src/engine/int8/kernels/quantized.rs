@@ -13,6 +13,8 @@ pub struct Quantized {
     pub(super) values: Buffer<u8>,
     /// Those of the first part of each row, then those of the second.
     pub(super) scales: Buffer<f32>,
+    /// The negative zero points, and 128 times as much, in 16 bits each: for the pairs of
+    /// [`Int8Matrix::sums`](super::Int8Matrix::sums).
     pub(super) zeros: Buffer<i32>,
     pub(super) parts: usize,
     pub(super) rows: usize,
@@ -65,7 +67,7 @@ fn fill_with<S: Simd>(simd: S, to: &mut Quantized, x: &[f32], rows: usize, parts
     }
 }
 
-/// Quantizes a row, zero being one of the 256 numbers, and gives its scale and zero point.
+/// Quantizes a row, zero being one of the 256 numbers, and gives its scale and its zero point as [`Quantized`] has it.
 #[inline(always)]
 fn quantize<S: Simd>(simd: S, x: &[f32], factors: &[f32], to: &mut [u8]) -> (f32, i32) {
     let (factors, rest) = factors.as_chunks::<LANES>();
@@ -92,5 +94,6 @@ fn quantize<S: Simd>(simd: S, x: &[f32], factors: &[f32], to: &mut [u8]) -> (f32
         let x = simd.min(simd.max(simd.fma(x, inverse, zeros), simd.splat(0.0)), simd.splat(255.0));
         simd.store_quantized(simd.round(x), to);
     }
-    (scale, zero as i32)
+    let zero = -(zero as i32);
+    (scale, (zero << 7 << 16) | (zero & 0xffff))
 }

@@ -1,5 +1,7 @@
 //! Sixteen floats at once: what the kernels are written in, for processors of every kind.
 
+use super::int8::Int8Matrix;
+use super::quantized::Quantized;
 use super::{PANEL, math};
 
 /// Floats at once.
@@ -19,6 +21,8 @@ pub trait Simd: Copy {
 
     /// Most rows of a tile: as many as there are registers for.
     const ROWS: usize;
+    /// The same of products in eight bits, which are added up twice: as whole numbers within a part, and as floats.
+    const INT8_ROWS: usize;
     /// Bytes of a quantized value.
     const BYTES: usize;
 
@@ -47,7 +51,7 @@ pub trait Simd: Copy {
     fn power_of_two(self, x: Self::Floats) -> Self::Floats;
     /// Stores whole numbers from 0 to 255 in [`Self::BYTES`] bytes each.
     fn store_quantized(self, x: Self::Floats, to: &mut [u8]);
-    /// sums - zero * columns, as floats.
+    /// sums + zero * columns, as floats. Columns are pairs of `low + 128 * high`; `zero` has 128 times as much in its high half.
     fn correct(self, sums: Self::Ints, columns: &[i32; LANES], zero: i32) -> Self::Floats;
 
     /// The sums of the products of quantized rows, `stride` bytes apart, with a panel.
@@ -68,7 +72,7 @@ pub trait Simd: Copy {
         out: &mut [f32],
         out_stride: usize,
     );
-    /// [`int8_tile`] of at most [`Self::ROWS`] rows.
+    /// [`int8_tile`] of at most [`Self::INT8_ROWS`] rows.
     fn int8_tile(self, rows: usize, x: Int8Rows<'_>, panel: Int8Panel<'_>, out: &mut [f32], out_stride: usize);
 }
 
@@ -95,6 +99,7 @@ pub fn halves_mut<T>(x: &mut [T], column: usize) -> &mut [[T; LANES]] {
 #[derive(Clone, Copy)]
 pub struct FloatPanel<'w> {
     pub values: &'w [[f32; PANEL]],
+    /// Of both halves, or of the first one alone: then the second one is not computed.
     pub bias: &'w [[f32; LANES]],
 }
 
@@ -102,22 +107,25 @@ pub struct FloatPanel<'w> {
 #[derive(Clone, Copy)]
 pub struct Int8Panel<'w> {
     pub values: &'w [[i8; 4 * PANEL]],
-    pub sums: &'w [[i32; LANES]],
-    pub scales: &'w [[f32; LANES]],
-    /// What the products are added to: without it, what is there already.
-    pub bias: Option<&'w [[f32; LANES]]>,
+    /// The matrix that it is part of.
+    pub w: Int8Matrix<'w>,
+    /// The first output.
+    pub column: usize,
+    /// All outputs, with those that pad them.
+    pub outputs: usize,
 }
 
-/// Quantized rows, `stride` bytes apart.
+/// Quantized rows from one of them on.
 #[derive(Clone, Copy)]
 pub struct Int8Rows<'a> {
-    pub values: &'a [u8],
-    pub stride: usize,
-    pub scales: &'a [f32],
-    pub zeros: &'a [i32],
+    pub a: &'a Quantized,
+    pub first: usize,
+    /// Bytes of a part.
+    pub inputs: usize,
 }
 
-/// The products of `ROWS` rows with a panel, `AT_ONCE` halves of it at a time: as many as there are registers for.
+/// The products of `ROWS` rows with a panel, `AT_ONCE` halves of it at a time: as many as there are registers for, and as are
+/// asked for.
 #[inline(always)]
 #[allow(unsafe_code)]
 pub fn float_tile<S: Simd, const ROWS: usize, const AT_ONCE: usize>(
@@ -129,7 +137,7 @@ pub fn float_tile<S: Simd, const ROWS: usize, const AT_ONCE: usize>(
     out_stride: usize,
 ) {
     assert!(x.len() >= (ROWS - 1) * stride + panel.values.len());
-    for first in (0..HALVES).step_by(AT_ONCE) {
+    for first in (0..panel.bias.len()).step_by(AT_ONCE) {
         let mut sums = [[simd.splat(0.0); AT_ONCE]; ROWS];
         for (input, weights) in panel.values.iter().enumerate() {
             let mut halves = [simd.splat(0.0); AT_ONCE];
@@ -163,15 +171,33 @@ pub fn int8_tile<S: Simd, const ROWS: usize>(
     out: &mut [f32],
     out_stride: usize,
 ) {
-    let sums = simd.int8_sums::<ROWS>(x.values, x.stride, panel.values);
+    let (w, groups) = (panel.w, panel.values.len() / panel.w.parts);
+    let bias = halves(w.bias, panel.column);
+    let mut sums = [[simd.splat(0.0); HALVES]; ROWS];
     for row in 0..ROWS {
-        let (zero, scale) = (x.zeros[row], simd.splat(x.scales[row]));
+        for half in 0..HALVES {
+            sums[row][half] = simd.load(&bias[half]);
+        }
+    }
+    for part in 0..w.parts {
+        let values = &x.a.values[x.first * x.a.stride + part * x.inputs..];
+        let products = simd.int8_sums::<ROWS>(values, x.a.stride, &panel.values[part * groups..][..groups]);
+        let at = part * panel.outputs + panel.column;
+        let (columns, scales) = (halves(w.sums, at), halves(w.scales, at));
+        let rows = part * x.a.rows + x.first..part * x.a.rows + x.first + ROWS;
+        let (row_scales, zeros) = (&x.a.scales[rows.clone()], &x.a.zeros[rows]);
+        for row in 0..ROWS {
+            for half in 0..HALVES {
+                let x = simd.correct(products[row][half], &columns[half], zeros[row]);
+                let x = simd.mul(x, simd.splat(row_scales[row]));
+                sums[row][half] = simd.fma(x, simd.load(&scales[half]), sums[row][half]);
+            }
+        }
+    }
+    for row in 0..ROWS {
         let out = halves_mut(out, row * out_stride);
         for half in 0..HALVES {
-            let x = simd.mul(simd.correct(sums[row][half], &panel.sums[half], zero), scale);
-            let start = panel.bias.map_or(&out[half], |bias| &bias[half]);
-            let x = simd.fma(x, simd.load(&panel.scales[half]), simd.load(start));
-            simd.store(x, &mut out[half]);
+            simd.store(sums[row][half], &mut out[half]);
         }
     }
 }
@@ -225,6 +251,7 @@ impl Simd for Portable {
     type Ints = [i32; LANES];
 
     const ROWS: usize = 4;
+    const INT8_ROWS: usize = 4;
     const BYTES: usize = 1;
 
     #[inline(always)]
@@ -313,7 +340,11 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn correct(self, sums: Self::Ints, columns: &[i32; LANES], zero: i32) -> Self::Floats {
-        lanewise!(|sums, columns| sums.wrapping_sub(columns.wrapping_mul(zero)) as f32)
+        let zero = i32::from(zero as i16);
+        lanewise!(|sums, columns| {
+            let column = i32::from(columns as i16) + 128 * (columns >> 16);
+            sums.wrapping_add(column.wrapping_mul(zero)) as f32
+        })
     }
 
     #[inline(always)]

@@ -171,7 +171,7 @@ fn float_products_are_right() {
                 by += 1;
                 multiply(instructions, Misaligned::new(&x, by).rows(), rows, w, then, out);
             });
-            assert_close(&dense(&out, rows, outputs), &expected, 1e-4);
+            assert_close(&dense(&out, rows, outputs), &expected, 2e-4);
             // A row alone is as among others.
             for row in 0..rows {
                 let mut alone = vec![0.0; stride(outputs)];
@@ -225,7 +225,7 @@ fn numbers(quantized: &Quantized, row: usize) -> Vec<f64> {
         .map(|(input, value)| {
             assert!(value[1..].iter().all(|&byte| byte == 0));
             let at = input / (quantized.inputs / quantized.parts) * quantized.rows + row;
-            (f64::from(value[0]) - f64::from(quantized.zeros[at])) * f64::from(quantized.scales[at])
+            (f64::from(value[0]) - f64::from(-(quantized.zeros[at] as i16))) * f64::from(quantized.scales[at])
         })
         .collect()
 }
@@ -304,11 +304,12 @@ fn int8_products_are_right() {
                 }
                 then_in_f64(then, &mut expected, outputs);
             });
+            let then_off = if matches!(then, Then::Gelu) { 1e-4 } else { 1e-6 };
             for ((found, expected), magnitude) in dense(&out, rows, outputs).iter().zip(&expected).zip(&magnitudes) {
                 // Beyond what a float holds, it is infinite, or not a number after GELU.
                 let off = (f64::from(*found) - expected).abs();
                 assert!(
-                    off <= 1e-6 + 1e-6 * magnitude || *magnitude > 1e37,
+                    off <= then_off + 1e-6 * magnitude || *magnitude > 1e37,
                     "{found:e} in place of {expected:e}, before {magnitude:e}"
                 );
             }
@@ -395,13 +396,19 @@ fn functions_are_close_to_the_exact_ones() {
         multiply(instructions, &rows, x.len(), w, Then::Gelu, out);
     });
     let expected: Vec<f64> = x.iter().map(|&x| gelu(f64::from(x))).collect();
-    assert_close(&dense(&out, x.len(), 1), &expected, 1e-6);
+    assert_close(&dense(&out, x.len(), 1), &expected, 1e-4);
 
     for x in [-86.9, -50.0, -3.3, -0.5, -1e-7, 0.0, 1e-7, 0.34, 0.35, 1.0, 20.0, 87.0_f32] {
         let found = math::exp(simd::Portable, [x; LANES])[0];
         let off = f64::from(found) / f64::from(x).exp() - 1.0;
         assert!(off.abs() < 2e-7, "exp {x} is {found}, off by {off:e}");
     }
+    for x in [-86.9, -50.0, -3.3, -1.0, -0.5, -0.34, -1e-7, 0.0_f32] {
+        let found = math::exp_below(simd::Portable, [x; LANES])[0];
+        let off = f64::from(found) / f64::from(x).exp() - 1.0;
+        assert!(off.abs() < 1e-5, "exp {x} is {found}, off by {off:e}");
+    }
+    assert!(math::exp_below(simd::Portable, [f32::NEG_INFINITY; LANES])[0] < 1e-37);
 }
 
 #[test]

@@ -51,9 +51,9 @@ macro_rules! by_instructions {
 }
 
 /// Defines the tiles of [`Simd`], compiled for these instructions and these numbers of rows, with so many halves of a panel of
-/// floats at a time.
+/// floats at a time, and these numbers of rows of bytes.
 macro_rules! tiles {
-    ($features:literal, [$($rows:literal)+], $at_once:literal) => {
+    ($features:literal, [$($rows:literal)+], $at_once:literal, [$($int8_rows:literal)+]) => {
         #[inline(always)]
         fn float_tile(
             self,
@@ -74,7 +74,11 @@ macro_rules! tiles {
                 out: &mut [f32],
                 out_stride: usize,
             ) {
-                for_rows!(rows, [$($rows)+], ROWS => float_tile::<_, ROWS, $at_once>(simd, x, stride, panel, out, out_stride));
+                if panel.bias.len() < $at_once {
+                    for_rows!(rows, [$($rows)+], ROWS => float_tile::<_, ROWS, 1>(simd, x, stride, panel, out, out_stride));
+                } else {
+                    for_rows!(rows, [$($rows)+], ROWS => float_tile::<_, ROWS, $at_once>(simd, x, stride, panel, out, out_stride));
+                }
             }
             // SAFETY: a value of this type exists only where the processor has the instructions.
             unsafe { compiled(self, rows, x, stride, panel, out, out_stride) }
@@ -91,7 +95,7 @@ macro_rules! tiles {
                 out: &mut [f32],
                 out_stride: usize,
             ) {
-                for_rows!(rows, [$($rows)+], ROWS => int8_tile::<_, ROWS>(simd, x, panel, out, out_stride));
+                for_rows!(rows, [$($int8_rows)+], ROWS => int8_tile::<_, ROWS>(simd, x, panel, out, out_stride));
             }
             // SAFETY: as above.
             unsafe { compiled(self, rows, x, panel, out, out_stride) }
@@ -104,6 +108,7 @@ impl Simd for Avx512 {
     type Ints = __m512i;
 
     const ROWS: usize = 14;
+    const INT8_ROWS: usize = 7;
     const BYTES: usize = 1;
 
     by_instructions! {
@@ -134,10 +139,11 @@ impl Simd for Avx512 {
         }
         fn correct(sums: __m512i, columns: &[i32; LANES], zero: i32) -> __m512 {
             let columns = _mm512_loadu_epi32(columns.as_ptr());
-            _mm512_cvtepi32_ps(_mm512_sub_epi32(sums, _mm512_mullo_epi32(columns, _mm512_set1_epi32(zero))))
+            _mm512_cvtepi32_ps(_mm512_dpwssd_epi32(sums, columns, _mm512_set1_epi32(zero)))
         }
     }
 
+    // Within the tile: its sums stay in registers.
     #[inline(always)]
     fn int8_sums<const ROWS: usize>(
         self,
@@ -145,11 +151,30 @@ impl Simd for Avx512 {
         stride: usize,
         panel: &[[i8; 4 * PANEL]],
     ) -> [[Self::Ints; HALVES]; ROWS] {
-        // SAFETY: a value of this type exists only where the processor has the instructions.
-        unsafe { avx512_int8_sums(x, stride, panel) }
+        assert!(x.len() >= (ROWS - 1) * stride + 4 * panel.len());
+        // SAFETY: a value of this type exists only where the processor has the instructions. What is read are the two halves
+        // of 128 bytes, and at most the last four inputs of the last row, which were checked to be there; what is fetched
+        // ahead may be anywhere.
+        unsafe {
+            let mut sums = [[_mm512_setzero_si512(); HALVES]; ROWS];
+            for (group, weights) in panel.iter().enumerate() {
+                let weights = weights.as_ptr();
+                for half in [0, 64] {
+                    _mm_prefetch::<_MM_HINT_T0>(weights.wrapping_add(AHEAD + half));
+                }
+                let (left, right) = (_mm512_loadu_si512(weights.cast()), _mm512_loadu_si512(weights.add(64).cast()));
+                for row in 0..ROWS {
+                    let x = x.as_ptr().add(row * stride + 4 * group).cast::<i32>().read_unaligned();
+                    let x = _mm512_set1_epi32(x);
+                    sums[row][0] = _mm512_dpbusd_epi32(sums[row][0], x, left);
+                    sums[row][1] = _mm512_dpbusd_epi32(sums[row][1], x, right);
+                }
+            }
+            sums
+        }
     }
 
-    tiles! { "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma", [1 2 3 4 5 6 7 8 9 10 11 12 13 14], 2 }
+    tiles! { "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma", [1 2 3 4 5 6 7 8 9 10 11 12 13 14], 2, [1 2 3 4 5 6 7] }
 }
 
 #[inline]
@@ -159,40 +184,12 @@ fn avx512_halves(x: __m512) -> [__m256; 2] {
     [_mm512_castps512_ps256(x), _mm256_castpd_ps(upper)]
 }
 
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma")]
-fn avx512_int8_sums<const ROWS: usize>(
-    x: &[u8],
-    stride: usize,
-    panel: &[[i8; 4 * PANEL]],
-) -> [[__m512i; HALVES]; ROWS] {
-    assert!(x.len() >= (ROWS - 1) * stride + 4 * panel.len());
-    let mut sums = [[_mm512_setzero_si512(); HALVES]; ROWS];
-    for (group, weights) in panel.iter().enumerate() {
-        // SAFETY: the two halves of 128 bytes; what is fetched ahead may be anywhere.
-        let (left, right) = unsafe {
-            let weights = weights.as_ptr();
-            for half in [0, 64] {
-                _mm_prefetch::<_MM_HINT_T0>(weights.wrapping_add(AHEAD + half));
-            }
-            (_mm512_loadu_si512(weights.cast()), _mm512_loadu_si512(weights.add(64).cast()))
-        };
-        for row in 0..ROWS {
-            // SAFETY: at most the last four inputs of the last row, which were checked to be there.
-            let x = unsafe { x.as_ptr().add(row * stride + 4 * group).cast::<i32>().read_unaligned() };
-            let x = _mm512_set1_epi32(x);
-            sums[row][0] = _mm512_dpbusd_epi32(sums[row][0], x, left);
-            sums[row][1] = _mm512_dpbusd_epi32(sums[row][1], x, right);
-        }
-    }
-    sums
-}
-
 impl Simd for Avx2 {
     type Floats = [__m256; 2];
     type Ints = [__m256i; 2];
 
     const ROWS: usize = 6;
+    const INT8_ROWS: usize = 6;
     const BYTES: usize = 2;
 
     by_instructions! {
@@ -244,8 +241,8 @@ impl Simd for Avx2 {
             let mut floats = [_mm256_setzero_ps(); 2];
             for half in 0..2 {
                 let columns = _mm256_loadu_si256(columns.as_ptr().add(8 * half).cast());
-                let zeros = _mm256_mullo_epi32(columns, _mm256_set1_epi32(zero));
-                floats[half] = _mm256_cvtepi32_ps(_mm256_sub_epi32(sums[half], zeros));
+                let products = _mm256_madd_epi16(columns, _mm256_set1_epi32(zero));
+                floats[half] = _mm256_cvtepi32_ps(_mm256_add_epi32(sums[half], products));
             }
             floats
         }
@@ -262,7 +259,7 @@ impl Simd for Avx2 {
         unsafe { avx2_int8_sums(x, stride, panel) }
     }
 
-    tiles! { "avx2,fma", [1 2 3 4 5 6], 1 }
+    tiles! { "avx2,fma", [1 2 3 4 5 6], 1, [1 2 3 4 5 6] }
 }
 
 /// One value of sixteen lanes, each joined with the one half as many before it.
