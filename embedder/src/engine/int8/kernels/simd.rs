@@ -54,12 +54,14 @@ pub trait Simd: Copy {
     /// sums + zero * columns, as floats. Columns are pairs of `low + 128 * high`; `zero` has 128 times as much in its high half.
     fn correct(self, sums: Self::Ints, columns: &[i32; LANES], zero: i32) -> Self::Floats;
 
-    /// The sums of the products of quantized rows, `stride` bytes apart, with a panel.
+    /// The sums of the products of quantized rows, `stride` bytes apart, with a panel; weights `ahead` bytes behind those in use
+    /// may be fetched.
     fn int8_sums<const ROWS: usize>(
         self,
         x: &[u8],
         stride: usize,
         panel: &[[i8; 4 * PANEL]],
+        ahead: usize,
     ) -> [[Self::Ints; HALVES]; ROWS];
 
     /// [`float_tile`] of at most [`Self::ROWS`] rows.
@@ -122,6 +124,8 @@ pub struct Int8Rows<'a> {
     pub first: usize,
     /// Bytes of a part.
     pub inputs: usize,
+    /// So many bytes ahead, weights are fetched.
+    pub ahead: usize,
 }
 
 /// The products of `ROWS` rows with a panel, `AT_ONCE` halves of it at a time: as many as there are registers for, and as are
@@ -181,7 +185,7 @@ pub fn int8_tile<S: Simd, const ROWS: usize>(
     }
     for part in 0..w.parts {
         let values = &x.a.values[x.first * x.a.stride + part * x.inputs..];
-        let products = simd.int8_sums::<ROWS>(values, x.a.stride, &panel.values[part * groups..][..groups]);
+        let products = simd.int8_sums::<ROWS>(values, x.a.stride, &panel.values[part * groups..][..groups], x.ahead);
         let at = part * panel.outputs + panel.column;
         let (columns, scales) = (halves(w.sums, at), halves(w.scales, at));
         let rows = part * x.a.rows + x.first..part * x.a.rows + x.first + ROWS;
@@ -353,6 +357,7 @@ impl Simd for Portable {
         x: &[u8],
         stride: usize,
         panel: &[[i8; 4 * PANEL]],
+        _ahead: usize,
     ) -> [[Self::Ints; HALVES]; ROWS] {
         let mut sums = [[[0_i32; LANES]; HALVES]; ROWS];
         for (row, sums) in sums.iter_mut().enumerate() {
