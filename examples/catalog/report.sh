@@ -68,6 +68,8 @@ step 'vacuum' sql -c 'VACUUM ANALYZE products'
 step 'attributes' sql -v attributes="$work/attributes.json" -f "$here/attributes.sql"
 step 'queries' sql -f "$here/report/queries.sql"
 step 'exact search' sql -f "$here/report/search.sql"
+step 'words' sql -f "$here/words.sql"
+step 'search by words' sql -f "$here/report/words.sql"
 
 # Few lists by pgvector's advice, as ivfflat.sql makes them, and the article's 100. Each index alone, so that the
 # planner has no choice.
@@ -98,6 +100,7 @@ export_csv facts "SELECT current_setting('server_version') AS postgresql,
 export_csv searches 'SELECT method, setting, value, recall, ms FROM searches ORDER BY n'
 export_csv precision 'SELECT query, has_both, has_either, chance FROM precision_at_10 ORDER BY has_both DESC, query'
 export_csv attributes 'SELECT attribute, queries, hits, chance FROM precision_by_attribute ORDER BY hits DESC'
+export_csv ways 'SELECT way, precision_10, ndcg_10 FROM ways ORDER BY ndcg_10'
 export_csv rates 'SELECT texts, mean_tokens, texts_per_second FROM rates ORDER BY mean_tokens'
 if [[ -n $model ]]; then
 	export_csv languages 'SELECT model, texts, queries, has_both, has_either, chance FROM precision_by_language'

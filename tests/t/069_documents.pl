@@ -219,7 +219,10 @@ sql('GRANT TRIGGER ON treasure_chunks TO mallory');
 run_as($node, 'mallory', 'postgres', $trigger);
 like(refusal($node, 'postgres', q{INSERT INTO mallory.docs VALUES (2, 'x');}, '-U', 'mallory'), qr/42501.*another owner/, 'not even with a trigger');
 run_as($node, 'mallory', 'postgres', 'DROP TRIGGER steal ON mallory.docs');
-sql(q{SELECT embed_watch_chunks('mallory.docs', 'body', 'mallory.by_superuser', vectors => 'at_once')});
+run_as($node, 'mallory', 'postgres', q{CREATE INDEX ON mallory.docs ((mallory.constant_trap('index of documents')))});
+sql(q{SELECT embed_watch_chunks('mallory.docs', 'body', 'mallory.by_superuser', max_tokens => 20); SELECT embed_unwatch_chunks('mallory.docs', 'mallory.doc_chunks')});
+ok(wait_for_vectors($node, 'postgres', 'mallory.by_superuser', 'embedding', 'ARRAY[chunk]'), 'the worker embeds what is planted');
+is(sprung($node), '', 'no trap has sprung');
 is(sql(q{SELECT tableowner FROM pg_tables WHERE tablename = 'by_superuser'}), 'mallory', 'also if a superuser has them kept');
 
 # Dump and restore. To restore what is planted would spring it.

@@ -84,6 +84,11 @@ def attributes_plot(attributes):
     return bars("Answers that have the attribute asked for", "share of the ten answers", 1.0, TENTHS[::2], rows, "by chance")
 
 
+def ways_plot(ways):
+    rows = [(w["way"], float(w["ndcg_10"]), float(w["precision_10"]), f"{float(w['ndcg_10']):.2f}") for w in ways]
+    return bars("nDCG and precision at 10", "nDCG at 10", 1.0, TENTHS[::2], rows, "precision")
+
+
 def languages_plot(languages):
     rows = [
         (f"{x['queries']} in {x['texts']}, {x['model']}", float(x["has_both"]), float(x["chance"]), f"{float(x['has_both']):.2f}")
@@ -154,6 +159,15 @@ def precision_section(precision, attributes):
     )
 
 
+def ways_section(ways):
+    rows = [(w["way"], f"{float(w['ndcg_10']):.3f}", f"{float(w['precision_10']):.3f}") for w in ways]
+    return (
+        "## Words and meaning\n\n![nDCG and precision by words, meaning and both](ways.svg)\n\n"
+        + table(["search by", "nDCG at 10", "precision at 10"], rows)
+        + "\n\nThe queries name attributes as the descriptions do, which is where words are at their best."
+    )
+
+
 def languages_section(languages, wordings, steps, facts):
     seconds = {s["step"]: float(s["seconds"]) for s in steps}
     model = next(x["model"] for x in languages if x["texts"] == "German")
@@ -182,12 +196,13 @@ def main():
     source, target = Path(sys.argv[1]), Path(sys.argv[2])
     facts = read(source, "facts")[0]
     steps, searches, rates = read(source, "steps"), read(source, "searches"), read(source, "rates")
-    precision, attributes = read(source, "precision"), read(source, "attributes")
+    precision, attributes, ways = read(source, "precision"), read(source, "attributes"), read(source, "ways")
     plots = {
         "steps": steps_plot(steps),
         "recall": recall_plot(searches),
         "rates": rates_plot(rates),
         "precision": attributes_plot(attributes),
+        "ways": ways_plot(ways),
     }
     # Only with another model.
     multilingual = (source / "languages.csv").exists()
@@ -203,6 +218,7 @@ def main():
         rates_section(rates),
         recall_section(searches, len(precision)),
         precision_section(precision, attributes),
+        ways_section(ways),
     ]
     if multilingual:
         sections.append(languages_section(languages, wordings, steps, facts))
