@@ -6,10 +6,11 @@ ALTER TABLE products ADD COLUMN words tsvector GENERATED ALWAYS AS (to_tsvector(
 
 CREATE INDEX products_words ON products USING gin (words);
 
--- Of words in more than half of the products none tells anything. To count those of later products, refresh it.
+-- Of words in more than half of the products none tells anything. To count those of later products, refresh it. The schema is
+-- named because PostgreSQL 17 and later make and refresh such views without a search_path.
 CREATE MATERIALIZED VIEW rarity AS
 SELECT word, array_to_tsvector(ARRAY[word])::text::tsquery AS query, ln((n - ndoc + 0.5) / (ndoc + 0.5))::float8 AS idf
-FROM ts_stat('SELECT words FROM products'), (SELECT count(*) AS n FROM products) AS p
+FROM ts_stat('SELECT words FROM public.products'), (SELECT count(*) AS n FROM products) AS p
 WHERE ndoc < n / 2.0;
 
 CREATE UNIQUE INDEX rarity_word ON rarity (word);

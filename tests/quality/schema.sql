@@ -25,7 +25,7 @@ CREATE INDEX documents_words ON documents USING gin (words);
 -- tsvector's output as tsquery's input reads it.
 CREATE MATERIALIZED VIEW rarity AS
 SELECT word, array_to_tsvector(ARRAY[word])::text::tsquery AS query, ln((n - ndoc + 0.5) / (ndoc + 0.5))::float8 AS idf
-FROM ts_stat('SELECT words FROM documents'), (SELECT count(*) AS n FROM documents) AS d
+FROM ts_stat('SELECT words FROM public.documents'), (SELECT count(*) AS n FROM documents) AS d
 WHERE ndoc < n / 2.0;
 CREATE UNIQUE INDEX rarity_word ON rarity (word);
 

@@ -11,6 +11,7 @@ use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(sleep);
 
 $ENV{PATH} .= ':/usr/sbin';
 my ($version) = map { /(\d+)\.(\d+)/ ? $1 * 100 + $2 : () } scalar `pgbouncer --version 2>&1`;
@@ -37,11 +38,12 @@ logfile = $dir/log
 } . ($knows_prepared ? "max_prepared_statements = 100\n" : ''));
 # In the foreground: a daemon's start returns before there is anything to connect to, or a file with its process ID.
 my $pgbouncer = IPC::Run::start([ 'pgbouncer', '-q', "$dir/pgbouncer.ini" ], '<', \undef, '>', "$dir/output", '2>&1');
-END { $pgbouncer->kill_kill(grace => 0) if $pgbouncer }
+# Its exit status is not the test's.
+END { local $?; $pgbouncer->kill_kill(grace => 0) if $pgbouncer }
 my $pooled = "host=$host port=$port dbname=postgres user=$user";
 my $tries = 10 * $PostgreSQL::Test::Utils::timeout_default;
-sleep 0.1 while --$tries && $pgbouncer->pumpable && run_command([ 'psql', '-XAtqc', 'SELECT 1', '-d', $pooled ]) ne '1';
-ok($tries && $pgbouncer->pumpable, 'pgbouncer starts') or BAIL_OUT(slurp_file("$dir/output"));
+sleep 0.1 while --$tries && $pgbouncer->pumpable && (run_command([ 'psql', '-XAtqc', 'SELECT 1', '-d', $pooled ]))[0] ne '1';
+ok($tries && $pgbouncer->pumpable, 'pgbouncer starts') or die slurp_file("$dir/output");
 
 # What psql answers through the pool; each call is another client.
 sub client
