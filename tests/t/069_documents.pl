@@ -64,6 +64,8 @@ sql(q{UPDATE articles SET body = NULL WHERE id = 11; UPDATE articles SET body = 
 is(out_of_step(@step), '0', 'texts that become NULL or empty');
 sql('DELETE FROM articles WHERE id BETWEEN 15 AND 18');
 is(out_of_step(@step), '0', 'DELETE');
+# With nothing left to be filled: a row that the worker is just writing is a serialization failure, as any other would be.
+ok(wait_for_vectors($node, 'postgres', 'article_chunks', 'embedding', 'ARRAY[chunk]'), 'the worker follows');
 sql(q{BEGIN ISOLATION LEVEL SERIALIZABLE; UPDATE articles SET body = 'One. ' || body WHERE id = 13;
 	SAVEPOINT s; DELETE FROM articles; ROLLBACK TO s; UPDATE articles SET body = 'Two. ' || body; COMMIT});
 is(out_of_step(@step), '0', 'subtransactions');
