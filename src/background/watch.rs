@@ -13,9 +13,9 @@ use pgrx::pg_sys::{self, Oid};
 
 use crate::background::{launcher, wake};
 use crate::postgres::catalog::{self, Relation, Trigger};
+use crate::postgres::encoding;
 use crate::postgres::report::{Report, Result};
 use crate::postgres::spi::{self, Spi};
-use crate::postgres::{encoding, text};
 use crate::table::access::{self, Members, Table, Task};
 use crate::table::columns::{self, Choice, Columns, table_name};
 use crate::table::trigger;
@@ -82,7 +82,7 @@ pub fn unwatch(called: Oid, target: Oid, embedding: CString) -> Result<()> {
     }
     spi::connect(|spi| {
         for trigger in triggers {
-            column.drop_trigger(spi, &trigger)?;
+            trigger::drop(spi, &trigger)?;
         }
         column.drop_index(spi)
     })?;
@@ -108,7 +108,7 @@ impl Column {
     fn lock(called: Oid, target: Oid, embedding: CString, mode: impl FnOnce(&Self) -> u32) -> Result<Self> {
         let relation = access::find(target)?;
         refuse_unless_owner(&relation)?;
-        let extension = catalog::extension_of(called).ok_or_else(changed)?;
+        let extension = catalog::extension_of(called).ok_or_else(spi::changed)?;
         let before = Self { relation, embedding, extension, name: String::new(), mode: pg_sys::NoLock };
         let mode = mode(&before);
         let relation = access::lock(target, mode)?;
@@ -231,19 +231,16 @@ impl Column {
         }
         let is_wanted = |trigger: &Trigger| trigger::choice(trigger).as_ref() == Some(choice);
         if !present.as_ref().is_some_and(is_wanted) {
-            let arguments = choice.arguments();
-            let arguments =
-                arguments.iter().map(|name| spi::literal(&text::from_server(name)?)).collect::<Result<Vec<_>>>()?;
             spi.execute(&format!(
                 "CREATE OR REPLACE TRIGGER {name} BEFORE INSERT OR UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION {}({})",
                 self.name,
-                spi::function(trigger::marking(self.extension, choice.is_with_model()).ok_or_else(changed)?)?,
-                arguments.join(", ")
+                spi::function(trigger::marking(self.extension, choice.is_with_model()).ok_or_else(spi::changed)?)?,
+                spi::literals(&choice.arguments())?
             ))?;
         }
         let enabled = present.map(|trigger| trigger.enabled);
         // A name may have stood for something else: then nothing of it remains.
-        let Some(made) = self.triggers().into_iter().find(is_wanted) else { return Err(changed()) };
+        let Some(made) = self.triggers().into_iter().find(is_wanted) else { return Err(spi::changed()) };
         self.enable(spi, &name, enabled, made.enabled)
     }
 
@@ -263,15 +260,10 @@ impl Column {
         if now == wanted { Ok(()) } else { spi.execute(&format!("ALTER TABLE {} {how} {trigger}", self.name)) }
     }
 
-    fn drop_trigger(&self, spi: &Spi, trigger: &Trigger) -> Result<()> {
-        spi.execute(&format!("DROP TRIGGER {} ON {}", spi::identifier(&trigger.name)?, self.name))?;
-        if catalog::trigger(trigger.oid, trigger.function).is_some() { Err(changed()) } else { Ok(()) }
-    }
-
     fn number(&self) -> Result<i16> {
         // SAFETY: a lookup.
         let number = unsafe { pg_sys::get_attnum(self.relation.oid, self.embedding.as_ptr()) };
-        if number > 0 { Ok(number) } else { Err(changed()) }
+        if number > 0 { Ok(number) } else { Err(spi::changed()) }
     }
 
     /// Whether an index finds the rows that wait: one that we have made, or one that the user has, for instance because
@@ -300,7 +292,7 @@ impl Column {
         // SAFETY: a lookup; the index is in the table's schema.
         let index = unsafe { pg_sys::get_relname_relid(name.as_ptr(), self.relation.schema) };
         if !catalog::indexes(self.relation.oid).contains(&index) {
-            return Err(changed());
+            return Err(spi::changed());
         }
         let mark = spi::literal(QUEUE)?;
         spi.execute(&format!("COMMENT ON INDEX {} IS {mark}", spi::qualified(index)?))
@@ -339,11 +331,6 @@ impl Column {
 /// 42501.
 fn refuse_unless_owner(relation: &Relation) -> Result<()> {
     access::refuse_unless_owner(relation, "To watch a column takes a trigger and an index on its table.")
-}
-
-fn changed() -> Report {
-    Report::new(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "objects changed their names meanwhile")
-        .hint("Do it again.")
 }
 
 /// The comment on an index.

@@ -5,15 +5,17 @@
 #![allow(unsafe_code)]
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 
+use once_cell::unsync::OnceCell;
 use pgrx::PgSqlErrorCode;
-use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::pg_sys::{self, Datum, MemoryContext, Oid};
 
 use crate::documents::cutting::Cutting;
 use crate::model::chunks::Piece;
 use crate::postgres::catalog::{self, Relation};
+use crate::postgres::memory::{self, Within};
 use crate::postgres::report::{Report, Result};
 use crate::postgres::statement::Statement;
 use crate::postgres::{spi, text};
@@ -46,14 +48,20 @@ struct KeyColumn {
     operator: String,
 }
 
-/// A table of chunks, locked, and the statements that change it.
+/// A table of chunks, locked, and the statements that change it, which are prepared when they are needed.
 pub struct ChunkTable {
+    relation: Oid,
+    /// The table's name as it stands in SQL.
+    name: String,
     key: Vec<KeyColumn>,
+    /// The type of its vectors.
     vector: Oid,
-    present: Statement,
-    update: Statement,
-    delete: Statement,
-    insert: Statement,
+    /// Where the statements live.
+    memory: MemoryContext,
+    present: OnceCell<Statement>,
+    update: OnceCell<Statement>,
+    delete: OnceCell<Statement>,
+    insert: OnceCell<Statement>,
 }
 
 /// A chunk that is there.
@@ -78,16 +86,16 @@ impl ChunkTable {
         for name in [CHUNK_NO, START_CHAR, TOKEN_COUNT] {
             refuse_unless_integer(relation.oid, name)?;
         }
-        let number = columns::number(relation.oid, EMBEDDING)?;
-        let vector = columns::column_type(relation.oid, number).0;
-        let statements = Statements { table: table.name(), key: &key, relation: relation.oid, vector };
         Ok(Self {
-            present: statements.present()?,
-            update: statements.update()?,
-            delete: statements.delete()?,
-            insert: statements.insert()?,
+            relation: relation.oid,
+            name: table.name().to_owned(),
             key,
-            vector,
+            vector: table.columns.stored_type(),
+            memory: memory::current(),
+            present: OnceCell::new(),
+            update: OnceCell::new(),
+            delete: OnceCell::new(),
+            insert: OnceCell::new(),
         })
     }
 
@@ -105,7 +113,7 @@ impl ChunkTable {
         let key: Vec<_> = key.iter().copied().map(Some).collect();
         // SAFETY: the caller's promise.
         unsafe {
-            let rows = self.present.all(&key)?;
+            let rows = self.present()?.all(&key)?;
             let mut present = HashMap::new();
             // How many there are comes from the user.
             present.try_reserve(rows.len()).map_err(|_| out_of_memory(rows.len()))?;
@@ -116,22 +124,18 @@ impl ChunkTable {
                 let chunk = Present { text, start_char: integer(3), token_count: integer(4) };
                 present.insert(number.value() as i32, chunk);
             }
-            let mut kept = HashSet::new();
-            kept.try_reserve(rows.len()).map_err(|_| out_of_memory(rows.len()))?;
             let (mut moved, mut new) = (text::vector_of(pieces.len())?, text::vector_of(pieces.len())?);
             for (piece, number) in pieces.iter().zip(1..) {
-                match present.get(&number) {
-                    Some(chunk) if chunk.text == piece.text => {
-                        kept.insert(number);
-                        if (chunk.start_char, chunk.token_count) != (piece.start_char, piece.token_count) {
-                            moved.push((number, piece));
-                        }
-                    }
-                    _ => new.push((number, piece)),
+                if present.get(&number).is_none_or(|chunk| chunk.text != piece.text) {
+                    new.push((number, piece));
+                } else if let Some(chunk) = present.remove(&number)
+                    && (chunk.start_char, chunk.token_count) != (piece.start_char, piece.token_count)
+                {
+                    moved.push((number, piece));
                 }
             }
-            let mut gone = text::vector_of(rows.len() - kept.len())?;
-            gone.extend(present.keys().copied().filter(|number| !kept.contains(number)));
+            let mut gone = text::vector_of(present.len())?;
+            gone.extend(present.into_keys());
             let vectors = self.remove(&key, &gone)?;
             self.move_to(&key, &moved)?;
             self.add(&key, &new, &vectors)
@@ -150,7 +154,7 @@ impl ChunkTable {
             // SAFETY: the caller's promise; the second column is a text.
             unsafe {
                 values.push(Some(integers(numbers.iter().copied())));
-                let rows = self.delete.all(&values)?;
+                let rows = self.delete()?.all(&values)?;
                 for row in 0..rows.len() {
                     if let (Some(text), Some(vector)) = (rows.value(row, 1), rows.value(row, 2)) {
                         vectors.insert(text::utf8(text)?, vector);
@@ -171,7 +175,7 @@ impl ChunkTable {
                 values.push(Some(integers(moved.iter().map(|(number, _)| *number))));
                 values.push(Some(integers(moved.iter().map(|(_, piece)| piece.start_char))));
                 values.push(Some(integers(moved.iter().map(|(_, piece)| piece.token_count))));
-                self.update.all(&values)?;
+                self.update()?.all(&values)?;
             }
         }
         Ok(())
@@ -196,65 +200,60 @@ impl ChunkTable {
                 values.push(Some(integers(new.iter().map(|(_, piece)| piece.start_char))));
                 values.push(Some(integers(new.iter().map(|(_, piece)| piece.token_count))));
                 values.push(Some(text::array(self.vector, present)));
-                self.insert.all(&values)?;
+                self.insert()?.all(&values)?;
             }
         }
         Ok(())
     }
 }
 
-/// The statements, in SQL. The values of the key are their first parameters.
-struct Statements<'table> {
-    table: &'table str,
-    key: &'table [KeyColumn],
-    relation: Oid,
-    vector: Oid,
-}
-
-impl Statements<'_> {
-    fn prepare(&self, sql: &str, more: &[Oid]) -> Result<Statement> {
-        let types: Vec<_> = self.key.iter().map(|column| column.kind).chain(more.iter().copied()).collect();
-        Ok(Statement::prepare(sql, self.relation, &types)?.of_latest())
+/// The statements. The values of the key are their first parameters.
+impl ChunkTable {
+    fn prepared<'cell>(&self, cell: &'cell OnceCell<Statement>, sql: &str, more: &[Oid]) -> Result<&'cell Statement> {
+        cell.get_or_try_init(|| {
+            // SAFETY: what was current when the table was opened lives longer than what is for one document.
+            let _memory = unsafe { Within::new(self.memory) };
+            let types: Vec<_> = self.key.iter().map(|column| column.kind).chain(more.iter().copied()).collect();
+            Ok(Statement::prepare(sql, self.relation, &types)?.of_latest())
+        })
     }
 
     /// The chunks of the document.
-    fn present(&self) -> Result<Statement> {
-        let (table, document) = (self.table, self.is_of_document());
-        self.prepare(
-            &format!("SELECT chunk_no, chunk, start_char, token_count FROM {table} AS c WHERE {document}"),
-            &[],
-        )
+    fn present(&self) -> Result<&Statement> {
+        let (table, document) = (&self.name, self.is_of_document());
+        let sql = format!("SELECT chunk_no, chunk, start_char, token_count FROM {table} AS c WHERE {document}");
+        self.prepared(&self.present, &sql, &[])
     }
 
     /// Chunks that are the same, and stand elsewhere.
-    fn update(&self) -> Result<Statement> {
-        let (table, document, [numbers, starts, counts]) = (self.table, self.is_of_document(), self.after_key());
+    fn update(&self) -> Result<&Statement> {
+        let (table, document, [numbers, starts, counts]) = (&self.name, self.is_of_document(), self.after_key());
         let sql = format!(
             "UPDATE {table} AS c SET start_char = n.start_char, token_count = n.token_count FROM ROWS FROM (\
              pg_catalog.unnest({numbers}), pg_catalog.unnest({starts}), pg_catalog.unnest({counts})) \
              AS n (chunk_no, start_char, token_count) \
              WHERE {document} AND c.chunk_no OPERATOR(pg_catalog.=) n.chunk_no"
         );
-        self.prepare(&sql, &[pg_sys::INT4ARRAYOID; 3])
+        self.prepared(&self.update, &sql, &[pg_sys::INT4ARRAYOID; 3])
     }
 
-    fn delete(&self) -> Result<Statement> {
-        let (table, document, [numbers]) = (self.table, self.is_of_document(), self.after_key());
+    fn delete(&self) -> Result<&Statement> {
+        let (table, document, [numbers]) = (&self.name, self.is_of_document(), self.after_key());
         let sql = format!(
             "DELETE FROM {table} AS c WHERE {document} AND c.chunk_no OPERATOR(pg_catalog.=) ANY ({numbers}) \
              RETURNING c.chunk, c.embedding"
         );
-        self.prepare(&sql, &[pg_sys::INT4ARRAYOID])
+        self.prepared(&self.delete, &sql, &[pg_sys::INT4ARRAYOID])
     }
 
-    fn insert(&self) -> Result<Statement> {
+    fn insert(&self) -> Result<&Statement> {
         let names: Vec<_> = self.key.iter().map(|column| column.name.as_str()).collect();
         let values: Vec<_> = (1..=self.key.len()).map(|n| format!("${n}")).collect();
         let arrays: [String; 5] = self.after_key();
         let columns = "chunk_no, chunk, start_char, token_count, embedding";
         let sql = format!(
             "INSERT INTO {} ({}, {columns}) SELECT {}, {columns} FROM ROWS FROM ({}) AS n ({columns})",
-            self.table,
+            self.name,
             names.join(", "),
             values.join(", "),
             arrays.map(|array| format!("pg_catalog.unnest({array})")).join(", ")
@@ -262,7 +261,7 @@ impl Statements<'_> {
         let (integers, texts) = (pg_sys::INT4ARRAYOID, pg_sys::TEXTARRAYOID);
         // SAFETY: a lookup; every type of vectors has arrays.
         let vectors = unsafe { pg_sys::get_array_type(self.vector) };
-        self.prepare(&sql, &[integers, texts, integers, integers, vectors])
+        self.prepared(&self.insert, &sql, &[integers, texts, integers, integers, vectors])
     }
 
     fn is_of_document(&self) -> String {
@@ -303,7 +302,7 @@ fn key(table: Oid, documents: Oid) -> Result<Vec<KeyColumn>> {
     let column = |(here, there, operator): (i16, i16, Oid)| {
         Ok(KeyColumn {
             document: catalog::column_name(documents, there),
-            kind: columns::column_type(documents, there).0,
+            kind: columns::column_type(documents, there),
             name: spi::identifier(&catalog::column_name(table, here))?,
             operator: spi::operator(operator)?,
         })
@@ -314,14 +313,12 @@ fn key(table: Oid, documents: Oid) -> Result<Vec<KeyColumn>> {
 /// # Errors
 /// 42703, 42804.
 fn refuse_unless_integer(table: Oid, name: &CStr) -> Result<()> {
-    let (found, _) = columns::column_type(table, columns::number(table, name)?);
+    let found = columns::column_type(table, columns::number(table, name)?);
     if found == pg_sys::INT4OID {
         return Ok(());
     }
-    let message =
-        format!("column \"{}\" of relation \"{}\" has the wrong type", name.to_string_lossy(), table_name(table));
-    Err(Report::new(PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH, message)
-        .hint("It has to be an integer, as embed_chunks() gives it."))
+    let detail = format!("Its type is {}, expected integer.", columns::type_name(found));
+    Err(columns::wrong_type(table, name, detail, "It has to be an integer, as embed_chunks() gives it.".to_owned()))
 }
 
 /// Chunks are written as their owner, whoever writes a document: nobody else's documents can cause that.

@@ -9,6 +9,9 @@ use crate::model::registry::Named;
 use crate::postgres::report::Result;
 use crate::postgres::text;
 
+/// The argument that says that the path of headings stands before chunks.
+const HEADINGS: &str = "headings";
+
 /// Which column is cut, how, and for which model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cutting {
@@ -19,18 +22,19 @@ pub struct Cutting {
 
 impl Cutting {
     /// The arguments of the trigger; empty for what has a default.
-    pub fn arguments(&self) -> Result<Vec<String>> {
+    pub fn arguments(&self) -> Vec<CString> {
         let Options { max_tokens, overlap, split, headings } = &self.options;
-        let name = |name: &Option<CString>| name.as_deref().map_or(Ok(String::new()), text::from_server);
-        Ok(vec![
-            text::from_server(&self.source)?,
-            max_tokens.map_or_else(String::new, |tokens| tokens.to_string()),
-            overlap.to_string(),
-            split.name().to_owned(),
-            if *headings { "headings" } else { "" }.to_owned(),
-            name(&self.model.model)?,
-            name(&self.model.prompt)?,
-        ])
+        // None of these has a zero in it.
+        let own = |text: &str| CString::new(text).unwrap_or_default();
+        vec![
+            self.source.clone(),
+            own(&max_tokens.map_or_else(String::new, |tokens| tokens.to_string())),
+            own(&overlap.to_string()),
+            own(split.name()),
+            own(if *headings { HEADINGS } else { "" }),
+            self.model.model.clone().unwrap_or_default(),
+            self.model.prompt.clone().unwrap_or_default(),
+        ]
     }
 
     /// What the arguments of a trigger say; `None` if they are none that [`arguments`](Self::arguments) could give.
@@ -43,7 +47,7 @@ impl Cutting {
             None => None,
         };
         let headings = match string(headings)?.as_str() {
-            "headings" => true,
+            HEADINGS => true,
             "" => false,
             _ => return None,
         };

@@ -21,7 +21,7 @@ use crate::postgres::report::{Report, Result};
 use crate::postgres::spi::{self, Spi};
 use crate::postgres::statement::Statement;
 use crate::postgres::{encoding, interrupt, text};
-use crate::table::access::{self, Members};
+use crate::table::access;
 use crate::table::columns::{self, Choice, Source, table_name};
 use crate::table::trigger;
 
@@ -74,7 +74,7 @@ pub fn watch(called: Oid, wanted: &Wanted) -> Result<Oid> {
     }
     // Before the table is locked: it may take seconds to compile a model; and it is seen whether all the options are right.
     wanted.cutting.cut(Some(""))?;
-    let extension = catalog::extension_of(called).ok_or_else(changed)?;
+    let extension = catalog::extension_of(called).ok_or_else(spi::changed)?;
     let documents = lock(wanted.target)?;
     let watcher = Watcher { documents, extension, vector: columns::vector_type(called)?, wanted };
     watcher.refuse_unfit()?;
@@ -91,15 +91,15 @@ pub fn watch(called: Oid, wanted: &Wanted) -> Result<Oid> {
 /// `embed_unwatch_chunks(target regclass, chunks regclass)`
 pub fn unwatch(called: Oid, target: Oid, chunks: Oid) -> Result<()> {
     spi::refuse_read_only(c"embed_unwatch_chunks()")?;
-    let extension = catalog::extension_of(called).ok_or_else(changed)?;
-    let documents = lock(target)?;
+    let extension = catalog::extension_of(called).ok_or_else(spi::changed)?;
+    lock(target)?;
     let Some(trigger) = keeping(extension, target, chunks) else {
         let (documents, chunks) = (table_name(target), table_name(chunks));
         let message = format!("table \"{chunks}\" does not keep the chunks of table \"{documents}\"");
         return Err(Report::new(PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT, message)
             .hint("The triggers of a table of documents show its tables of chunks: \\d in psql."));
     };
-    spi::connect(|spi| drop_trigger(spi, &documents, &trigger))
+    spi::connect(|spi| trigger::drop(spi, &trigger))
 }
 
 /// A table of documents that its owner, or who may act as that, is about to change. Nobody writes documents meanwhile.
@@ -123,11 +123,6 @@ fn keeping(extension: Oid, documents: Oid, chunks: Oid) -> Option<Trigger> {
     catalog::triggers_on(documents).into_iter().find(is_it)
 }
 
-fn drop_trigger(spi: &Spi, documents: &Relation, trigger: &Trigger) -> Result<()> {
-    spi.execute(&format!("DROP TRIGGER {} ON {}", spi::identifier(&trigger.name)?, spi::qualified(documents.oid)?))?;
-    if catalog::trigger(trigger.oid, trigger.function).is_some() { Err(changed()) } else { Ok(()) }
-}
-
 struct Watcher<'wanted> {
     documents: Relation,
     extension: Oid,
@@ -141,7 +136,7 @@ impl Watcher<'_> {
     /// 42809 if it is no table, 0A000 if Citus keeps its rows elsewhere, 42703 and 42804 for a source that is no text.
     fn refuse_unfit(&self) -> Result<()> {
         let target = self.documents.oid;
-        Members::of(target, false)?;
+        access::refuse_unless_table(&self.documents)?;
         if catalog::shards(target).is_some() {
             let message = format!("table \"{}\" is kept in shards by Citus", table_name(target));
             return Err(Report::new(PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED, message)
@@ -163,11 +158,8 @@ impl Watcher<'_> {
             chunks = find();
         }
         let relation = access::lock(chunks, pg_sys::ShareRowExclusiveLock)?;
-        if !relation.is_table() && !relation.is_partitioned() {
-            let message = format!("\"{}\" is not a table", table_name(chunks));
-            return Err(Report::new(PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE, message)
-                .hint("Give a name that is free, or that of a table of chunks."));
-        }
+        access::refuse_unless_table(&relation)
+            .map_err(|report| report.hint("Give a name that is free, or that of a table of chunks."))?;
         access::refuse_unless_owner(&relation, "A table of chunks belongs to who owns the documents.")?;
         // Says what is wrong with it, if anything.
         let _identity = access::as_owner(&relation);
@@ -259,25 +251,23 @@ impl Watcher<'_> {
 
     /// Makes the trigger, in the place of one with other arguments.
     fn create_trigger(&self, spi: &Spi, chunks: Oid) -> Result<()> {
-        let arguments = self.wanted.cutting.arguments()?;
         let present = keeping(self.extension, self.documents.oid, chunks);
         if let Some(present) = present {
             if Cutting::of_trigger(&present.arguments).as_ref() == Some(&self.wanted.cutting) {
                 return Ok(());
             }
-            drop_trigger(spi, &self.documents, &present)?;
+            trigger::drop(spi, &present)?;
         }
-        let function = spi::function(catalog::member(self.extension, KEEP).ok_or_else(changed)?)?;
-        let arguments = arguments.iter().map(|argument| spi::literal(argument)).collect::<Result<Vec<_>>>()?;
+        let function = spi::function(catalog::member(self.extension, KEEP).ok_or_else(spi::changed)?)?;
         spi.execute(&format!(
             "CREATE CONSTRAINT TRIGGER embed_watch_chunks_{chunks} AFTER INSERT OR UPDATE OR DELETE ON {} FROM {} \
              NOT DEFERRABLE FOR EACH ROW EXECUTE FUNCTION {function}({})",
             spi::qualified(self.documents.oid)?,
             spi::qualified(chunks)?,
-            arguments.join(", ")
+            spi::literals(&self.wanted.cutting.arguments())?
         ))?;
         // A name may have stood for something else: then nothing of it remains.
-        keeping(self.extension, self.documents.oid, chunks).map(|_| ()).ok_or_else(changed)
+        keeping(self.extension, self.documents.oid, chunks).map(|_| ()).ok_or_else(spi::changed)
     }
 
     /// Has the table of chunks embed itself, unless it does so already.
@@ -308,16 +298,13 @@ impl Watcher<'_> {
     }
 
     fn create_embedding_trigger(&self, chunks: Oid, choice: &Choice) -> Result<()> {
-        let function = trigger::embedding(self.extension, choice.is_with_model()).ok_or_else(changed)?;
-        let arguments = choice.arguments();
-        let arguments =
-            arguments.iter().map(|name| spi::literal(&text::from_server(name)?)).collect::<Result<Vec<_>>>()?;
+        let function = trigger::embedding(self.extension, choice.is_with_model()).ok_or_else(spi::changed)?;
         let table = spi::qualified(chunks)?;
         spi::connect(|spi| {
             spi.execute(&format!(
                 "CREATE TRIGGER embed_chunks BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION {}({})",
                 spi::function(function)?,
-                arguments.join(", ")
+                spi::literals(&choice.arguments())?
             ))?;
             // A subscriber that receives the documents alone cuts and embeds them itself.
             spi.execute(&format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER embed_chunks"))
@@ -357,9 +344,4 @@ impl Watcher<'_> {
             }
         }
     }
-}
-
-fn changed() -> Report {
-    Report::new(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "objects changed their names meanwhile")
-        .hint("Do it again.")
 }

@@ -26,6 +26,31 @@ pub unsafe fn context_under(parent: pg_sys::MemoryContext) -> pg_sys::MemoryCont
     }
 }
 
+/// While it lives, what PostgreSQL allocates goes into a context that was current before.
+pub struct Within(pg_sys::MemoryContext);
+
+/// The context that is current.
+pub fn current() -> pg_sys::MemoryContext {
+    // SAFETY: reads a variable of this process.
+    unsafe { pg_sys::CurrentMemoryContext }
+}
+
+impl Within {
+    /// # Safety
+    /// The context outlives the result.
+    pub unsafe fn new(context: pg_sys::MemoryContext) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { pg_sys::MemoryContextSwitchTo(context) })
+    }
+}
+
+impl Drop for Within {
+    fn drop(&mut self) {
+        // SAFETY: it was current, so it is still there.
+        unsafe { pg_sys::MemoryContextSwitchTo(self.0) };
+    }
+}
+
 impl Scratch {
     pub fn new() -> Self {
         // SAFETY: the current context outlives this value, which is dropped before the caller returns.

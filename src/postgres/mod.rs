@@ -4,6 +4,7 @@ pub mod arguments;
 pub mod catalog;
 pub mod catch;
 pub mod encoding;
+pub mod fired;
 pub mod foreign;
 pub mod guc;
 pub mod identity;

@@ -3,7 +3,7 @@
 //! [`Statement`](crate::postgres::statement::Statement).
 #![allow(unsafe_code)]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_char};
 
 use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::{self, Oid};
@@ -97,16 +97,12 @@ pub fn identifier(name: &CStr) -> Result<String> {
 /// # Errors
 /// 42P01 if there is no such relation any more.
 pub fn qualified(relation: Oid) -> Result<String> {
-    // SAFETY: catalogue lookups that give palloc'd strings, or null for what is gone.
-    unsafe {
-        let (schema, name) =
-            (pg_sys::get_namespace_name_or_temp(pg_sys::get_rel_namespace(relation)), pg_sys::get_rel_name(relation));
-        if schema.is_null() || name.is_null() {
-            let message = format!("relation with OID {relation} does not exist any more");
-            return Err(Report::new(PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE, message));
-        }
-        text::from_server(CStr::from_ptr(pg_sys::quote_qualified_identifier(schema, name)))
-    }
+    // SAFETY: catalogue lookups, which give the invalid OID and null for what is gone.
+    let named = unsafe { with_schema(pg_sys::get_rel_namespace(relation), pg_sys::get_rel_name(relation)) };
+    named?.ok_or_else(|| {
+        let message = format!("relation with OID {relation} does not exist any more");
+        Report::new(PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE, message)
+    })
 }
 
 /// A name as it stands in SQL, with its schema.
@@ -114,13 +110,23 @@ pub fn qualified(relation: Oid) -> Result<String> {
 /// # Errors
 /// 3F000 if the schema does not exist any more.
 pub fn in_schema(schema: Oid, name: &CStr) -> Result<String> {
-    // SAFETY: gives a palloc'd string, or null for what is gone.
+    // SAFETY: a zero-terminated string.
+    unsafe { with_schema(schema, name.as_ptr()) }?
+        .ok_or_else(|| Report::new(PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME, "schema does not exist any more"))
+}
+
+/// The same; `None` if there is no such schema, or if the name is null.
+///
+/// # Safety
+/// `name` is a zero-terminated string, or null.
+unsafe fn with_schema(schema: Oid, name: *const c_char) -> Result<Option<String>> {
+    // SAFETY: the caller's promise; gives palloc'd strings, or null for a schema that is gone.
     unsafe {
         let schema = pg_sys::get_namespace_name_or_temp(schema);
-        if schema.is_null() {
-            return Err(Report::new(PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME, "schema does not exist any more"));
+        if schema.is_null() || name.is_null() {
+            return Ok(None);
         }
-        text::from_server(CStr::from_ptr(pg_sys::quote_qualified_identifier(schema, name.as_ptr())))
+        text::from_server(CStr::from_ptr(pg_sys::quote_qualified_identifier(schema, name))).map(Some)
     }
 }
 
@@ -136,16 +142,12 @@ pub fn type_name(of: Oid, modifier: i32) -> Result<String> {
 /// # Errors
 /// 42883 if there is no such function any more.
 pub fn function(function: Oid) -> Result<String> {
-    // SAFETY: catalogue lookups that give palloc'd strings, or null for what is gone.
-    unsafe {
-        let schema = pg_sys::get_namespace_name(pg_sys::get_func_namespace(function));
-        let name = pg_sys::get_func_name(function);
-        if schema.is_null() || name.is_null() {
-            let message = format!("function with OID {function} does not exist any more");
-            return Err(Report::new(PgSqlErrorCode::ERRCODE_UNDEFINED_FUNCTION, message));
-        }
-        text::from_server(CStr::from_ptr(pg_sys::quote_qualified_identifier(schema, name)))
-    }
+    // SAFETY: catalogue lookups, which give the invalid OID and null for what is gone.
+    let named = unsafe { with_schema(pg_sys::get_func_namespace(function), pg_sys::get_func_name(function)) };
+    named?.ok_or_else(|| {
+        let message = format!("function with OID {function} does not exist any more");
+        Report::new(PgSqlErrorCode::ERRCODE_UNDEFINED_FUNCTION, message)
+    })
 }
 
 /// An operator as it stands in SQL between two values, with its schema.
@@ -174,4 +176,16 @@ pub fn literal(value: &str) -> Result<String> {
     let value = text::to_server(value)?;
     // SAFETY: reads a zero-terminated string, gives a palloc'd one.
     text::from_server(unsafe { CStr::from_ptr(pg_sys::quote_literal_cstr(value.as_ptr())) })
+}
+
+/// Names of the server's as string constants in SQL, one after another.
+pub fn literals<N: AsRef<CStr>>(names: &[N]) -> Result<String> {
+    let literals = names.iter().map(|name| literal(&text::from_server(name.as_ref())?));
+    Ok(literals.collect::<Result<Vec<_>>>()?.join(", "))
+}
+
+/// That a statement has met another object than the one that was meant.
+pub fn changed() -> Report {
+    Report::new(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "objects changed their names meanwhile")
+        .hint("Do it again.")
 }

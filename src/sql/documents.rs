@@ -6,11 +6,11 @@ use pgrx::pg_sys::Datum;
 use crate::documents::cutting::Cutting;
 use crate::documents::trigger;
 use crate::documents::watch::{self, Vectors, Wanted};
-use crate::model::chunks::{self, Options};
 use crate::model::registry::Named;
 use crate::postgres::arguments::Call;
 use crate::postgres::report::Result;
 use crate::postgres::text;
+use crate::sql::embed::options;
 
 /// `embed_watch_chunks(target regclass, source text, chunks text, max_tokens int, overlap int, split text, headings bool,
 /// model text, prompt text, vectors text, key text[]) -> regclass`
@@ -29,22 +29,11 @@ pub fn watch(call: Call) -> Result<Datum> {
         cutting: Cutting {
             source: call.name(1, "source")?,
             model: Named { model: optional(7, "model")?, prompt: optional(8, "prompt")? },
-            options: options(call)?,
+            options: options(call, 3)?,
         },
         vectors: Vectors::named(&vectors)?,
     };
     Ok(Datum::from(watch::watch(call.function(), &wanted)?))
-}
-
-fn options(call: Call) -> Result<Options> {
-    // SAFETY: the argument is a text.
-    let split = unsafe { text::utf8(call.needed(5, "split")?) }?;
-    Ok(Options {
-        max_tokens: call.optional(3).map(|max_tokens| max_tokens.value() as i32),
-        overlap: call.needed(4, "overlap")?.value() as i32,
-        split: chunks::split(&split)?,
-        headings: call.needed(6, "headings")?.value() != 0,
-    })
 }
 
 /// `embed_unwatch_chunks(target regclass, chunks regclass)`

@@ -112,11 +112,17 @@ pub fn chunks_with_model(call: Call) -> Result<Datum> {
         Rows::begin(call)?;
         return Ok(Datum::from(0));
     };
-    let max_tokens = call.optional(3).map(|max_tokens| max_tokens.value() as i32);
-    let overlap = call.needed(4, "overlap")?.value() as i32;
-    let split = split(call.needed(5, "split")?)?;
-    let headings = call.needed(6, "headings")?.value() != 0;
-    cut(call, model, &Options { max_tokens, overlap, split, headings })
+    cut(call, model, &options(call, 3)?)
+}
+
+/// The arguments `max_tokens`, `overlap`, `split` and `headings`, from number `first` on.
+pub fn options(call: Call, first: usize) -> Result<Options> {
+    Ok(Options {
+        max_tokens: call.optional(first).map(|max_tokens| max_tokens.value() as i32),
+        overlap: call.needed(first + 1, "overlap")?.value() as i32,
+        split: split(call.needed(first + 2, "split")?)?,
+        headings: call.needed(first + 3, "headings")?.value() != 0,
+    })
 }
 
 fn split(name: Datum) -> Result<Split> {

@@ -137,9 +137,7 @@ impl Members {
     /// 42P01 if the target is gone, 42809 if it is something else than a table.
     pub fn of(target: Oid, with_children: bool) -> Result<Self> {
         let relation = find(target)?;
-        if !relation.is_table() && !relation.is_partitioned() {
-            return Err(not_a_table(target));
-        }
+        refuse_unless_table(&relation)?;
         let (mut members, mut next) = (Self::default(), vec![target]);
         while let Some(oid) = next.pop() {
             // One that was dropped meanwhile has no rows.
@@ -237,7 +235,7 @@ pub fn refuse_sharded(relation: &Relation, choice: &Choice, task: Task) -> Resul
 /// The call of a function for a choice of columns, with `%s` in the place of the table's name.
 fn call_for(function: &str, choice: &Choice) -> Result<String> {
     let literal = |name: &CString| spi::literal(&text::from_server(name)?);
-    let sources = choice.sources.iter().map(literal).collect::<Result<Vec<_>>>()?.join(", ");
+    let sources = spi::literals(&choice.sources)?;
     let mut call = format!("{function}('%s', {}, ARRAY[{sources}]", literal(&choice.embedding)?);
     for (argument, name) in [("model", &choice.model.model), ("prompt", &choice.model.prompt)] {
         if let Some(name) = name {
@@ -263,10 +261,15 @@ pub fn is_gone(report: &Report) -> bool {
     report.is(PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE)
 }
 
-fn not_a_table(relation: Oid) -> Report {
-    let message = format!("\"{}\" is not a table", table_name(relation));
-    Report::new(PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE, message)
-        .detail("Vectors can be stored in ordinary and partitioned tables, not in views and foreign tables.")
+/// # Errors
+/// 42809 for something else than an ordinary or partitioned table.
+pub fn refuse_unless_table(relation: &Relation) -> Result<()> {
+    if relation.is_table() || relation.is_partitioned() {
+        return Ok(());
+    }
+    let message = format!("\"{}\" is not a table", table_name(relation.oid));
+    Err(Report::new(PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE, message)
+        .detail("Vectors can be stored in ordinary and partitioned tables, not in views and foreign tables."))
 }
 
 /// Locks a relation until the end of the transaction; gives it as it is then.

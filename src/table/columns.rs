@@ -99,6 +99,11 @@ impl Columns {
         Ok(Self { embedding: number, sources, model: model.clone(), types: VectorTypes { column, vector } })
     }
 
+    /// The type of the vector column.
+    pub fn stored_type(&self) -> Oid {
+        self.types.column
+    }
+
     /// Whether the vector column has half the precision.
     pub fn is_half(&self) -> bool {
         self.types.column != self.types.vector
@@ -385,35 +390,41 @@ pub fn number(table: Oid, name: &CStr) -> Result<i16> {
     Err(Report::new(PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN, message).hint(hint))
 }
 
-/// Type and type modifier of a column.
-pub fn column_type(table: Oid, number: i16) -> (Oid, i32) {
+/// Type, type modifier and collation of a column.
+fn whole_type(table: Oid, number: i16) -> (Oid, i32, Oid) {
     let (mut found, mut modifier, mut collation) = (Oid::INVALID, -1, Oid::INVALID);
     // SAFETY: the column exists; the results go to variables of the right type.
     unsafe { pg_sys::get_atttypetypmodcoll(table, number, &mut found, &mut modifier, &mut collation) };
-    (found, modifier)
+    (found, modifier, collation)
+}
+
+/// The type of a column.
+pub fn column_type(table: Oid, number: i16) -> Oid {
+    whole_type(table, number).0
 }
 
 /// The type of a column as it stands in SQL, with its collation if that is not the type's own.
 pub fn declared_type(table: Oid, number: i16) -> Result<String> {
-    let (mut found, mut modifier, mut collation) = (Oid::INVALID, -1, Oid::INVALID);
-    // SAFETY: as above; gives a palloc'd string for a collation that is there.
+    let (found, modifier, collation) = whole_type(table, number);
+    let mut declared = spi::type_name(found, modifier)?;
+    // SAFETY: lookups; gives a palloc'd string for a collation that is there.
     unsafe {
-        pg_sys::get_atttypetypmodcoll(table, number, &mut found, &mut modifier, &mut collation);
-        let mut declared = spi::type_name(found, modifier)?;
         if collation != Oid::INVALID && collation != pg_sys::get_typcollation(found) {
             let collation = text::from_server(CStr::from_ptr(pg_sys::generate_collation_name(collation)))?;
             declared.push_str(&format!(" COLLATE {collation}"));
         }
-        Ok(declared)
     }
+    Ok(declared)
 }
 
-fn type_name(number: Oid) -> String {
+/// The name of a type for messages.
+pub fn type_name(number: Oid) -> String {
     // SAFETY: gives a palloc'd string for any oid.
     encoding::to_utf8_lossy(unsafe { CStr::from_ptr(pg_sys::format_type_be(number)) })
 }
 
-fn wrong_type(table: Oid, name: &CStr, detail: String, hint: String) -> Report {
+/// That a column is not of the type that it has to be of.
+pub fn wrong_type(table: Oid, name: &CStr, detail: String, hint: String) -> Report {
     let message = format!(
         "column \"{}\" of relation \"{}\" has the wrong type",
         encoding::to_utf8_lossy(name),
@@ -424,7 +435,7 @@ fn wrong_type(table: Oid, name: &CStr, detail: String, hint: String) -> Report {
 
 /// The type of a vector column: pgvector's `vector` or `halfvec`.
 fn vector_column_type(table: Oid, name: &CStr, number: i16, vector: Oid, dimensions: usize) -> Result<Oid> {
-    let (found, modifier) = column_type(table, number);
+    let (found, modifier, _) = whole_type(table, number);
     let base = if vector::is_half(found, vector) { Some("halfvec") } else { (found == vector).then_some("vector") };
     if base.is_some() && modifier == dimensions as i32 {
         return Ok(found);
@@ -445,7 +456,7 @@ fn vector_column_type(table: Oid, name: &CStr, number: i16, vector: Oid, dimensi
 }
 
 fn kind(table: Oid, name: &CStr, number: i16) -> Result<Kind> {
-    let (found, _) = column_type(table, number);
+    let found = column_type(table, number);
     // SAFETY: catalogue lookups; what is binary coercible to text, or padded as char(n) is, has the layout of text.
     let (is_text, is_array) = unsafe {
         let is_text = |found| {

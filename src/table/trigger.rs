@@ -3,18 +3,16 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString};
-use std::num::NonZeroUsize;
-use std::slice;
 
 use pgrx::PgSqlErrorCode;
-use pgrx::htup::heap_getattr_raw;
-use pgrx::pg_sys::{self, Datum, HeapTuple, Oid, TriggerData, TupleDesc};
-use pgrx::trigger_support as fired;
+use pgrx::pg_sys::{self, Datum, HeapTuple, Oid};
 
 use crate::model::memo;
 use crate::postgres::arguments::Call;
 use crate::postgres::catalog::{self, Relation, Trigger};
+use crate::postgres::fired::{Fired, is_replicated};
 use crate::postgres::report::{Report, Result};
+use crate::postgres::spi::{self, Spi};
 use crate::postgres::{encoding, vector};
 use crate::table::columns::{self, Choice, Columns, Text, table_name};
 
@@ -46,6 +44,16 @@ pub fn embedding(extension: Oid, with_model: bool) -> Option<Oid> {
     catalog::member(extension, EMBED[usize::from(with_model)])
 }
 
+/// Drops a trigger of ours.
+///
+/// # Errors
+/// 55000 if its name, or its table's, has come to stand for another.
+pub fn drop(spi: &Spi, trigger: &Trigger) -> Result<()> {
+    let (name, table) = (spi::identifier(&trigger.name)?, spi::qualified(trigger.table)?);
+    spi.execute(&format!("DROP TRIGGER {name} ON {table}"))?;
+    if catalog::trigger(trigger.oid, trigger.function).is_some() { Err(spi::changed()) } else { Ok(()) }
+}
+
 /// What a trigger that calls a function of ours says.
 pub fn choice(trigger: &Trigger) -> Option<Choice> {
     Choice::of_trigger(&trigger.arguments, takes_model(trigger.function))
@@ -65,7 +73,7 @@ pub fn vector_column(trigger: &Trigger) -> Option<&CString> {
 pub fn embed(call: Call, with_model: bool) -> Result<Datum> {
     let row = Row::fired(call, with_model)?;
     if row.keeps_vector()? {
-        return Ok(Datum::from(row.new));
+        return Ok(Datum::from(row.fired.row));
     }
     let vector = match row.text()?.as_deref() {
         Some(text) => Some(memo::embed(row.columns.model.open()?, text, vector::to_datum)?),
@@ -85,62 +93,47 @@ pub fn mark(call: Call, with_model: bool) -> Result<(Datum, Option<Oid>)> {
                 .hint("If it has another name now: embed_unwatch() with the old one, then embed_watch() with the new."),
             false => report,
         })?;
-    if Relation::find(row.table).is_some_and(|table| table.is_foreign()) {
-        return Ok((Datum::from(row.new), None));
+    if Relation::find(row.fired.table).is_some_and(|table| table.is_foreign()) {
+        return Ok((Datum::from(row.fired.row), None));
     }
     if row.keeps_vector()? {
         let waits = row.vector().is_none() && row.has_text();
-        return Ok((Datum::from(row.new), waits.then_some(row.table)));
+        return Ok((Datum::from(row.fired.row), waits.then_some(row.fired.table)));
     }
     let waits = row.has_text();
-    Ok((Datum::from(row.with(None)), waits.then_some(row.table)))
+    Ok((Datum::from(row.with(None)), waits.then_some(row.fired.table)))
 }
 
-impl Row {
+impl Row<'_> {
     /// The row that a trigger was fired for. Checks how the trigger is called.
     ///
     /// # Errors
     /// 39P01 for a trigger of another kind; 42703, 42804, 42P10 if the columns are not what they should be.
     fn fired(call: Call, with_model: bool) -> Result<Self> {
-        let fcinfo = call.info();
-        // SAFETY: the trigger manager passes a TriggerData whose parts live until the function returns.
-        unsafe {
-            if !fired::called_as_trigger(fcinfo) {
-                return Err(misuse("function is not called by a trigger".to_owned(), with_model));
-            }
-            let data = &*(*fcinfo).context.cast::<TriggerData>();
-            let trigger = &*data.tg_trigger;
-            let relation = &*data.tg_relation;
-            let name = encoding::to_utf8_lossy(CStr::from_ptr(trigger.tgname));
-            if let Some(reason) = unfit(data.tg_event) {
-                let message = format!("trigger \"{name}\" on table \"{}\" cannot embed", table_name(relation.rd_id));
-                return Err(misuse(message, with_model).detail(reason));
-            }
-            let arguments: Vec<&CStr> = slice::from_raw_parts(trigger.tgargs, trigger.tgnargs as usize)
-                .iter()
-                .map(|argument| CStr::from_ptr(*argument))
-                .collect();
-            let vector = columns::vector_type(call.function())?;
-            let Some(choice) = Choice::of_trigger(&arguments, with_model) else {
-                let message = format!("trigger \"{name}\" on table \"{}\" cannot embed", table_name(relation.rd_id));
-                let model = if with_model { "a model, a prompt, " } else { "" };
-                return Err(misuse(message, with_model)
-                    .detail(format!("It does not name {model}a vector column and at least one source column.")));
-            };
-            let columns = Columns::resolve(relation.rd_id, &choice, vector)
-                .and_then(|columns| {
-                    columns::refuse_generated(relation.rd_id, &columns)?;
-                    columns::refuse_default(relation.rd_id, columns.embedding)?;
-                    Ok(columns)
-                })
-                .map_err(|report| report.or_detail(format!("Trigger \"{name}\" names it.")))?;
-            let (table, descriptor) = (relation.rd_id, relation.rd_att);
-            Ok(if fired::trigger_fired_by_update(data.tg_event) {
-                Self { table, columns, descriptor, new: data.tg_newtuple, old: Some(data.tg_trigtuple) }
-            } else {
-                Self { table, columns, descriptor, new: data.tg_trigtuple, old: None }
-            })
+        let Some(fired) = Fired::of(call) else {
+            return Err(misuse("function is not called by a trigger".to_owned(), with_model));
+        };
+        let (table, name) = (fired.table, encoding::to_utf8_lossy(fired.name));
+        let unfit_for = |reason: String| {
+            let message = format!("trigger \"{name}\" on table \"{}\" cannot embed", table_name(table));
+            misuse(message, with_model).detail(reason)
+        };
+        if let Some(reason) = unfit(&fired) {
+            return Err(unfit_for(reason.to_owned()));
         }
+        let vector = columns::vector_type(call.function())?;
+        let Some(choice) = Choice::of_trigger(&fired.arguments, with_model) else {
+            let model = if with_model { "a model, a prompt, " } else { "" };
+            return Err(unfit_for(format!("It does not name {model}a vector column and at least one source column.")));
+        };
+        let columns = Columns::resolve(table, &choice, vector)
+            .and_then(|columns| {
+                columns::refuse_generated(table, &columns)?;
+                columns::refuse_default(table, columns.embedding)?;
+                Ok(columns)
+            })
+            .map_err(|report| report.or_detail(format!("Trigger \"{name}\" names it.")))?;
+        Ok(Self { fired, columns })
     }
 }
 
@@ -164,12 +157,12 @@ pub fn later(trigger: &Trigger) -> Option<String> {
 }
 
 /// Why a trigger cannot give a row its vector, if so.
-fn unfit(event: u32) -> Option<&'static str> {
-    if !fired::trigger_fired_for_row(event) {
+fn unfit(fired: &Fired) -> Option<&'static str> {
+    if !fired.is_for_row() {
         Some("It fires for each statement, not for each row.")
-    } else if !fired::trigger_fired_before(event) {
+    } else if !fired.is_before() {
         Some("It does not fire before the row is written.")
-    } else if !(fired::trigger_fired_by_insert(event) || fired::trigger_fired_by_update(event)) {
+    } else if !(fired.is_insert() || fired.is_update()) {
         Some("It fires for something else than INSERT and UPDATE.")
     } else {
         None
@@ -186,66 +179,49 @@ fn misuse(message: String, with_model: bool) -> Report {
 }
 
 /// A row that is being written.
-struct Row {
-    table: Oid,
+struct Row<'call> {
+    fired: Fired<'call>,
     columns: Columns,
-    descriptor: TupleDesc,
-    new: HeapTuple,
-    /// As it was, in an UPDATE.
-    old: Option<HeapTuple>,
 }
 
-impl Row {
+impl Row<'_> {
     /// Whether the vector that the new row has is that of its text, as far as one can tell without embedding it: one
     /// that came with an INSERT is, one whose text was updated is not.
     fn keeps_vector(&self) -> Result<bool> {
         let has_vector = self.vector().is_some();
-        let Some(old) = self.old else { return Ok(has_vector && self.has_text()) };
+        let Some(old) = self.fired.before else { return Ok(has_vector && self.has_text()) };
         // Most updates leave the text alone; then it need not even be read, be it compressed or out of line.
-        if self.columns.sources.iter().all(|source| self.is_same(old, source.number))
+        if self.columns.sources.iter().all(|source| self.fired.is_same(old, source.number))
             || self.text_of(old)? == self.text()?
         {
             return Ok(has_vector || !self.has_text());
         }
         // A publisher that embeds its rows sends the new vector along with the new text; one that does not leaves the old.
-        Ok(is_replicated() && has_vector && self.has_text() && !self.is_same(old, self.columns.embedding))
-    }
-
-    /// Whether a column has the value that it had before, as far as one can tell without reading it.
-    fn is_same(&self, old: HeapTuple, number: i16) -> bool {
-        let (old, new) = (self.value(old, number), self.value(self.new, number));
-        // SAFETY: both are values of a type with variable length, as vectors and all types of text have.
-        old == new || old.zip(new).is_some_and(|(old, new)| unsafe { stored_bytes(old) == stored_bytes(new) })
+        Ok(is_replicated() && has_vector && self.has_text() && !self.fired.is_same(old, self.columns.embedding))
     }
 
     fn vector(&self) -> Option<Datum> {
-        self.value(self.new, self.columns.embedding)
+        self.fired.value(self.fired.row, self.columns.embedding)
     }
 
     fn has_text(&self) -> bool {
         // SAFETY: the values are those of the columns.
-        unsafe { self.columns.has_text(|n| self.value(self.new, self.columns.sources[n].number)) }
+        unsafe { self.columns.has_text(|n| self.fired.value(self.fired.row, self.columns.sources[n].number)) }
     }
 
     fn text(&self) -> Result<Option<Text<'_>>> {
-        self.text_of(self.new)
+        self.text_of(self.fired.row)
     }
 
     fn text_of(&self, tuple: HeapTuple) -> Result<Option<Text<'_>>> {
         // SAFETY: the values are those of the columns, and live as long as the tuples.
-        unsafe { self.columns.text(|n| self.value(tuple, self.columns.sources[n].number)) }
-    }
-
-    fn value(&self, tuple: HeapTuple, number: i16) -> Option<Datum> {
-        let number = NonZeroUsize::new(number as usize)?;
-        // SAFETY: the tuple is one of this table, and has the column.
-        unsafe { heap_getattr_raw(tuple, number, self.descriptor) }
+        unsafe { self.columns.text(|n| self.fired.value(tuple, self.columns.sources[n].number)) }
     }
 
     /// The new row with this vector.
     fn with(&self, vector: Option<Datum>) -> HeapTuple {
         if vector.is_none() && self.vector().is_none() {
-            return self.new;
+            return self.fired.row;
         }
         let (mut number, mut value, mut null) = (
             self.columns.embedding.into(),
@@ -255,8 +231,8 @@ impl Row {
         // SAFETY: one column, and a value of its type or null.
         unsafe {
             pg_sys::heap_modify_tuple_by_cols(
-                self.new,
-                self.descriptor,
+                self.fired.row,
+                self.fired.descriptor,
                 1,
                 &raw mut number,
                 &raw mut value,
@@ -264,20 +240,4 @@ impl Row {
             )
         }
     }
-}
-
-/// Whether the row comes from a replication, or from somebody who acts as one.
-pub fn is_replicated() -> bool {
-    // SAFETY: reads a variable of this process.
-    unsafe { pg_sys::SessionReplicationRole == pg_sys::SESSION_REPLICATION_ROLE_REPLICA as i32 }
-}
-
-/// The bytes of a value as it is stored: a value out of line is its pointer.
-///
-/// # Safety
-/// `value` points to a varlena.
-pub unsafe fn stored_bytes<'row>(value: Datum) -> &'row [u8] {
-    let start = value.cast_mut_ptr::<pg_sys::varlena>();
-    // SAFETY: the caller's promise; its length is in the varlena.
-    unsafe { slice::from_raw_parts(start.cast(), pgrx::varsize_any(start)) }
 }
