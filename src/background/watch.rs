@@ -238,26 +238,17 @@ impl Column {
                 spi::literals(&choice.arguments())?
             ))?;
         }
-        let enabled = present.map(|trigger| trigger.enabled);
         // A name may have stood for something else: then nothing of it remains.
         let Some(made) = self.triggers().into_iter().find(is_wanted) else { return Err(spi::changed()) };
-        self.enable(spi, &name, enabled, made.enabled)
+        // Also for replicated rows, which would keep the vectors of other texts otherwise; unless it was told to do something
+        // else before.
+        let told = present.map(|trigger| trigger.enabled).filter(|enabled| matches!(enabled, b'D' | b'R'));
+        trigger::enable(spi, &made, told.unwrap_or(b'A'))
     }
 
     /// Whether a trigger has the name that version 0.1.0 gave it, which comes before those of others.
     fn is_named_as_before(&self, trigger: &Trigger) -> bool {
         self.number().is_ok_and(|number| trigger.name.to_bytes() == format!("embed_watch_{number}").as_bytes())
-    }
-
-    /// Has the trigger fire for replicated rows too, which would keep the vectors of other texts otherwise; unless it was
-    /// told to do something else before.
-    fn enable(&self, spi: &Spi, trigger: &str, before: Option<u8>, now: u8) -> Result<()> {
-        let (wanted, how) = match before {
-            Some(b'D') => (b'D', "DISABLE TRIGGER"),
-            Some(b'R') => (b'R', "ENABLE REPLICA TRIGGER"),
-            _ => (b'A', "ENABLE ALWAYS TRIGGER"),
-        };
-        if now == wanted { Ok(()) } else { spi.execute(&format!("ALTER TABLE {} {how} {trigger}", self.name)) }
     }
 
     fn number(&self) -> Result<i16> {

@@ -6,5 +6,6 @@
 
 mod chunk_table;
 pub mod cutting;
+pub mod status;
 pub mod trigger;
 pub mod watch;

@@ -252,11 +252,11 @@ impl Watcher<'_> {
     /// Makes the trigger, in the place of one with other arguments.
     fn create_trigger(&self, spi: &Spi, chunks: Oid) -> Result<()> {
         let present = keeping(self.extension, self.documents.oid, chunks);
-        if let Some(present) = present {
+        if let Some(present) = &present {
             if Cutting::of_trigger(&present.arguments).as_ref() == Some(&self.wanted.cutting) {
                 return Ok(());
             }
-            trigger::drop(spi, &present)?;
+            trigger::drop(spi, present)?;
         }
         let function = spi::function(catalog::member(self.extension, KEEP).ok_or_else(spi::changed)?)?;
         spi.execute(&format!(
@@ -267,7 +267,8 @@ impl Watcher<'_> {
             spi::literals(&self.wanted.cutting.arguments())?
         ))?;
         // A name may have stood for something else: then nothing of it remains.
-        keeping(self.extension, self.documents.oid, chunks).map(|_| ()).ok_or_else(spi::changed)
+        let made = keeping(self.extension, self.documents.oid, chunks).ok_or_else(spi::changed)?;
+        trigger::enable(spi, &made, present.map_or(made.enabled, |present| present.enabled))
     }
 
     /// Has the table of chunks embed itself, unless it does so already.
@@ -299,15 +300,16 @@ impl Watcher<'_> {
 
     fn create_embedding_trigger(&self, chunks: Oid, choice: &Choice) -> Result<()> {
         let function = trigger::embedding(self.extension, choice.is_with_model()).ok_or_else(spi::changed)?;
-        let table = spi::qualified(chunks)?;
         spi::connect(|spi| {
             spi.execute(&format!(
-                "CREATE TRIGGER embed_chunks BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION {}({})",
+                "CREATE TRIGGER embed_chunks BEFORE INSERT OR UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION {}({})",
+                spi::qualified(chunks)?,
                 spi::function(function)?,
                 spi::literals(&choice.arguments())?
             ))?;
+            let made = catalog::triggers_on(chunks).into_iter().find(|trigger| trigger.function == function);
             // A subscriber that receives the documents alone cuts and embeds them itself.
-            spi.execute(&format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER embed_chunks"))
+            trigger::enable(spi, &made.ok_or_else(spi::changed)?, b'A')
         })
     }
 

@@ -78,13 +78,14 @@ fn remark(trigger: &Trigger, mode: Mode) -> Option<String> {
             .map(|other| format!("trigger \"{}\" fills it too: drop the trigger, or embed_unwatch()", name(other))),
         _ => other(trigger::marks).map(|_| "is watched too: drop the trigger, or embed_unwatch()".to_owned()),
     }
+    .or_else(|| trigger::disabled(trigger))
     .or_else(|| passed_over(trigger))
     .or_else(|| trigger::later(trigger))
 }
 
 /// Says that rows of a subscription pass a trigger by, if so: they keep the vector of another text, or of none, where the
 /// publisher sends texts alone. Where it sends vectors too, a trigger that fires always keeps them.
-fn passed_over(trigger: &Trigger) -> Option<String> {
+pub fn passed_over(trigger: &Trigger) -> Option<String> {
     if trigger.is_disabled() || trigger.is_for_replicated() {
         return None;
     }

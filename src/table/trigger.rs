@@ -54,6 +54,26 @@ pub fn drop(spi: &Spi, trigger: &Trigger) -> Result<()> {
     if catalog::trigger(trigger.oid, trigger.function).is_some() { Err(spi::changed()) } else { Ok(()) }
 }
 
+/// Has a trigger of ours fire as [`Trigger::enabled`] says it.
+///
+/// # Errors
+/// 55000 as for [`drop`].
+pub fn enable(spi: &Spi, trigger: &Trigger, enabled: u8) -> Result<()> {
+    if trigger.enabled == enabled {
+        return Ok(());
+    }
+    let how = match enabled {
+        b'D' => "DISABLE",
+        b'R' => "ENABLE REPLICA",
+        b'A' => "ENABLE ALWAYS",
+        _ => "ENABLE",
+    };
+    let (name, table) = (spi::identifier(&trigger.name)?, spi::qualified(trigger.table)?);
+    spi.execute(&format!("ALTER TABLE {table} {how} TRIGGER {name}"))?;
+    let now = catalog::trigger(trigger.oid, trigger.function).map(|trigger| trigger.enabled);
+    if now == Some(enabled) { Ok(()) } else { Err(spi::changed()) }
+}
+
 /// What a trigger that calls a function of ours says.
 pub fn choice(trigger: &Trigger) -> Option<Choice> {
     Choice::of_trigger(&trigger.arguments, takes_model(trigger.function))
@@ -135,6 +155,17 @@ impl Row<'_> {
             .map_err(|report| report.or_detail(format!("Trigger \"{name}\" names it.")))?;
         Ok(Self { fired, columns })
     }
+}
+
+/// Says that a trigger, or what it is in a partition, does not fire, if so.
+pub fn disabled(trigger: &Trigger) -> Option<String> {
+    let is_copy = |other: &Trigger| {
+        other.is_inherited() && other.made_for() == Some(trigger.table) && other.arguments == trigger.arguments
+    };
+    let all = catalog::triggers_of(trigger.function);
+    let off = all.iter().find(|other| other.is_disabled() && (other.oid == trigger.oid || is_copy(other)))?;
+    let name = encoding::to_utf8_lossy(&off.name);
+    Some(format!("trigger \"{name}\" of table \"{}\" is disabled", table_name(off.table)))
 }
 
 /// Says which triggers of the table fire after this one and may change a text, if there are such: ours leave texts alone.

@@ -57,6 +57,12 @@ $node->safe_psql('postgres', q{SELECT embed_unwatch('part_2', 'e'), embed_unwatc
 fills('whole', 'ARRAY[d]', '300|300|0', 'embed_unwatch of the partitions leaves the whole watched');
 is(status('part_2'), '', 'they are told as parts of the whole alone');
 
+my $in_part = $node->safe_psql('postgres', q{SELECT tgname FROM pg_trigger WHERE tgrelid = 'part_2'::regclass AND tgname LIKE '~embed%'});
+$node->safe_psql('postgres', qq{ALTER TABLE part_2 DISABLE TRIGGER "$in_part"});
+is(status('whole'), qq{complete|trigger "$in_part" of table "part_2" is disabled}, 'a trigger that is disabled in a partition alone');
+$node->safe_psql('postgres', qq{ALTER TABLE part_2 ENABLE ALWAYS TRIGGER "$in_part"});
+is(status('whole'), 'complete|', 'and fires again');
+
 # Watching a partition of what is watched.
 $node->safe_psql('postgres', q{SELECT embed_watch('part_1', 'e', '{d}')});
 is($node->safe_psql('postgres', q{SELECT count(*) FROM embed_watched}), '1', 'the same again is nothing more');

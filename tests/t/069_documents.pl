@@ -198,6 +198,25 @@ SKIP:
 		qr/Index Scan using manual_chunks_embedding_idx/, 'by the index');
 }
 
+# What keeps a document from being cut is told, and what was told to the trigger stays.
+my $said = sub { sql("SELECT last_error FROM embed_status WHERE relation = '$_[0]'::regclass") };
+my $watch_guides = q{SELECT embed_watch_chunks('guides', 'body', 'guide_chunks', vectors => 'at_once', max_tokens => %s)};
+is($said->('guide_chunks'), '', 'embed_status has nothing to say of a table of chunks that is kept');
+my $keeps = sql(q{SELECT tgname FROM pg_trigger WHERE tgrelid = 'guides'::regclass AND tgname LIKE 'embed%'});
+sql("ALTER TABLE guides DISABLE TRIGGER $keeps");
+is($said->('guide_chunks'), qq{trigger "$keeps" of table "guides" is disabled: documents are not cut}, 'embed_status: a trigger is disabled');
+sql(sprintf $watch_guides, 20);
+is(out_of_step('guides', 'guide_chunks', 'id', 'body', '20, 0'), '0', 'cut in another way');
+like($said->('guide_chunks'), qr/is disabled: documents are not cut/, 'and the trigger is disabled still');
+sql("ALTER TABLE guides ENABLE ALWAYS TRIGGER $keeps");
+sql(sprintf $watch_guides, 16);
+is(sql("SELECT tgenabled FROM pg_trigger WHERE tgname = '$keeps'"), 'A', 'a trigger that fires always');
+my ($part) = sql(q{SELECT tgname FROM pg_trigger WHERE tgrelid = 'pages_b'::regclass AND tgconstrrelid = '"Page chunks"'::regclass AND tgname LIKE 'embed%'});
+sql(qq{ALTER TABLE pages_b DISABLE TRIGGER "$part"});
+is($said->('"Page chunks"'), qq{trigger "$part" of table "pages_b" is disabled: documents are not cut}, 'embed_status: in a partition');
+sql(qq{ALTER TABLE pages_b ENABLE TRIGGER "$part"});
+is($said->('"Page chunks"'), '', 'and not any more');
+
 # Rights: who writes documents need not be allowed to write chunks; nobody's code runs in another's name.
 set_traps($node, 'postgres');
 sql('CREATE ROLE writer LOGIN');
@@ -252,10 +271,12 @@ for my $server ($node, $subscriber)
 		CREATE TABLE both_sent (id int PRIMARY KEY, body text); SELECT embed_watch_chunks('both_sent', 'body', 'both_chunks', vectors => 'at_once');
 		CREATE TABLE text_sent (id int PRIMARY KEY, body text); SELECT embed_watch_chunks('text_sent', 'body', 'text_chunks', vectors => 'at_once')});
 }
-$subscriber->safe_psql('postgres', q{SELECT format('ALTER TABLE text_sent ENABLE ALWAYS TRIGGER %I', tgname) FROM pg_trigger
-	WHERE tgrelid = 'text_sent'::regclass AND NOT tgisinternal \gexec});
 sql('CREATE PUBLICATION p FOR TABLE both_sent, both_chunks, text_sent');
 $subscriber->safe_psql('postgres', sprintf(q{CREATE SUBSCRIPTION s CONNECTION '%s' PUBLICATION p}, $node->connstr('postgres') =~ s/'//gr));
+is($subscriber->safe_psql('postgres', q{SELECT relation, last_error ~ '^the trigger of table "text_sent" does not fire for rows of a subscription'
+	FROM embed_status WHERE last_error IS NOT NULL}), 'text_chunks|t', 'embed_status: replicated documents are not cut');
+$subscriber->safe_psql('postgres', q{SELECT format('ALTER TABLE text_sent ENABLE ALWAYS TRIGGER %I', tgname) FROM pg_trigger
+	WHERE tgrelid = 'text_sent'::regclass AND NOT tgisinternal \gexec});
 $subscriber->wait_for_subscription_sync if $subscriber->can('wait_for_subscription_sync');
 $subscriber->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_subscription_rel WHERE srsubstate <> 'r'});
 for my $table (qw(both text))

@@ -1,0 +1,24 @@
+//! What is to be said of a table of chunks beside what is said of every table that embeds itself.
+
+use pgrx::pg_sys::Oid;
+
+use crate::documents::trigger::KEEP;
+use crate::postgres::catalog::{self, Trigger};
+use crate::table::columns::table_name;
+use crate::table::{status, trigger};
+
+/// Why a table of chunks, if it is one, may not be in step with its documents.
+pub fn remark(extension: Oid, chunks: Oid) -> Option<String> {
+    let keep = catalog::triggers_of(catalog::member(extension, KEEP)?);
+    let is_its = |trigger: &&Trigger| trigger.other_table == Some(chunks) && !trigger.is_inherited();
+    keep.iter().filter(is_its).find_map(|keeps| {
+        let disabled = trigger::disabled(keeps).map(|disabled| format!("{disabled}: documents are not cut"));
+        // Where chunks are replicated too, they need not be cut.
+        disabled.or_else(|| if catalog::is_subscribed(chunks) { None } else { passed_over(keeps) })
+    })
+}
+
+fn passed_over(keeps: &Trigger) -> Option<String> {
+    let remark = status::passed_over(keeps)?;
+    Some(format!("the trigger of table \"{}\" {remark}", table_name(keeps.table)))
+}
