@@ -3,7 +3,7 @@
 use super::buffer::Buffer;
 use super::compiled;
 use super::instructions::Instructions;
-use super::simd::{LANES, Simd, lanes};
+use super::simd::{LANES, Simd};
 use super::{math, stride};
 use crate::error::Result;
 
@@ -58,7 +58,6 @@ fn fill_with<S: Simd>(simd: S, to: &mut Quantized, x: &[f32], rows: usize, parts
     let width = inputs / parts;
     for row in 0..rows {
         for part in 0..parts {
-            // One after the other: behind a part, some of what the next one overwrites is written.
             let values = &mut to.values[row * to_stride..][part * width * S::BYTES..to_stride];
             let x = &x[row * from_stride..][part * width..from_stride];
             let at = part * rows + row;
@@ -71,14 +70,20 @@ fn fill_with<S: Simd>(simd: S, to: &mut Quantized, x: &[f32], rows: usize, parts
 #[inline(always)]
 fn quantize<S: Simd>(simd: S, x: &[f32], factors: &[f32], to: &mut [u8]) -> (f32, i32) {
     let (factors, rest) = factors.as_chunks::<LANES>();
+    let (whole, _) = x.as_chunks::<LANES>();
+    // Zeros behind the end, so that they change nothing.
     let mut last = [0.0; LANES];
-    last[..rest.len()].copy_from_slice(rest);
-    let (x, last_x) = (x.as_chunks::<LANES>().0, lanes(&x[LANES * factors.len()..]));
+    for ((last, x), factor) in last.iter_mut().zip(&x[LANES * factors.len()..]).zip(rest) {
+        *last = x * factor;
+    }
 
     let (mut low, mut high) = (simd.splat(0.0), simd.splat(0.0));
-    for (x, factors) in x.iter().zip(factors).chain([(last_x, &last)]) {
-        let x = simd.mul(simd.load(x), simd.load(factors));
-        (low, high) = (simd.min(x, low), simd.max(x, high));
+    let mut extend = |x| (low, high) = (simd.min(x, low), simd.max(x, high));
+    for (x, factors) in whole.iter().zip(factors) {
+        extend(simd.mul(simd.load(x), simd.load(factors)));
+    }
+    if !rest.is_empty() {
+        extend(simd.load(&last));
     }
     let low = -simd.largest(simd.sub(simd.splat(0.0), low));
     let high = simd.largest(high);
@@ -88,11 +93,13 @@ fn quantize<S: Simd>(simd: S, x: &[f32], factors: &[f32], to: &mut [u8]) -> (f32
     let zero = math::smaller(math::larger(-low * inverse, 0.0), 255.0).round_ties_even();
 
     let (inverse, zeros) = (simd.splat(inverse), simd.splat(zero));
-    let to = to.chunks_exact_mut(LANES * S::BYTES);
-    for ((x, factors), to) in x.iter().zip(factors).chain([(last_x, &last)]).zip(to) {
-        let x = simd.mul(simd.load(x), simd.load(factors));
-        let x = simd.min(simd.max(simd.fma(x, inverse, zeros), simd.splat(0.0)), simd.splat(255.0));
-        simd.store_quantized(simd.round(x), to);
+    let quantized = |x| simd.min(simd.max(simd.fma(x, inverse, zeros), simd.splat(0.0)), simd.splat(255.0));
+    let mut to = to.chunks_exact_mut(LANES * S::BYTES);
+    for ((x, factors), to) in whole.iter().zip(factors).zip(&mut to) {
+        simd.store_quantized(quantized(simd.mul(simd.load(x), simd.load(factors))), to);
+    }
+    if let Some(to) = to.next().filter(|_| !rest.is_empty()) {
+        simd.store_quantized(quantized(simd.load(&last)), to);
     }
     let zero = -(zero as i32);
     (scale, (zero << 7 << 16) | (zero & 0xffff))

@@ -1,7 +1,5 @@
 //! Sixteen floats at once: what the kernels are written in, for processors of every kind.
 
-use super::int8::Int8Matrix;
-use super::quantized::Quantized;
 use super::{PANEL, math};
 
 /// Floats at once.
@@ -21,7 +19,7 @@ pub trait Simd: Copy {
 
     /// Most rows of a tile: as many as there are registers for.
     const ROWS: usize;
-    /// The same of products in eight bits, which are added up twice: as whole numbers within a part, and as floats.
+    /// The same of products in eight bits.
     const INT8_ROWS: usize;
     /// Bytes of a quantized value.
     const BYTES: usize;
@@ -49,7 +47,7 @@ pub trait Simd: Copy {
     fn round(self, x: Self::Floats) -> Self::Floats;
     /// 2 to the power of whole numbers from -126 to 127.
     fn power_of_two(self, x: Self::Floats) -> Self::Floats;
-    /// Stores whole numbers from 0 to 255 in [`Self::BYTES`] bytes each.
+    /// Stores numbers from 0 to 255, rounded as by [`Self::round`], in [`Self::BYTES`] bytes each.
     fn store_quantized(self, x: Self::Floats, to: &mut [u8]);
     /// sums + zero * columns, as floats. Columns are pairs of `low + 128 * high`; `zero` has 128 times as much in its high half.
     fn correct(self, sums: Self::Ints, columns: &[i32; LANES], zero: i32) -> Self::Floats;
@@ -87,14 +85,14 @@ pub fn lanes(x: &[f32]) -> &[f32; LANES] {
 
 /// The sixteens of the panel of columns that begins at `column`.
 #[inline(always)]
-pub fn halves<T>(x: &[T], column: usize) -> &[[T; LANES]] {
-    x[column..column + PANEL].as_chunks().0
+pub fn halves<T>(x: &[T], column: usize) -> &[[T; LANES]; HALVES] {
+    &x[column..column + PANEL].as_chunks().0.as_chunks().0[0]
 }
 
 /// The same to write to.
 #[inline(always)]
-pub fn halves_mut<T>(x: &mut [T], column: usize) -> &mut [[T; LANES]] {
-    x[column..column + PANEL].as_chunks_mut().0
+pub fn halves_mut<T>(x: &mut [T], column: usize) -> &mut [[T; LANES]; HALVES] {
+    &mut x[column..column + PANEL].as_chunks_mut().0.as_chunks_mut().0[0]
 }
 
 /// Weights for 32 outputs.
@@ -105,27 +103,25 @@ pub struct FloatPanel<'w> {
     pub bias: &'w [[f32; LANES]],
 }
 
-/// Weights in eight bits for 32 outputs, four inputs of each output side by side.
+/// Weights in eight bits for 32 outputs, of one part of the inputs, four inputs of each output side by side.
 #[derive(Clone, Copy)]
 pub struct Int8Panel<'w> {
     pub values: &'w [[i8; 4 * PANEL]],
-    /// The matrix that it is part of.
-    pub w: Int8Matrix<'w>,
-    /// The first output.
-    pub column: usize,
-    /// All outputs, with those that pad them.
-    pub outputs: usize,
-}
-
-/// Quantized rows from one of them on.
-#[derive(Clone, Copy)]
-pub struct Int8Rows<'a> {
-    pub a: &'a Quantized,
-    pub first: usize,
-    /// Bytes of a part.
-    pub inputs: usize,
+    /// The sum of each output's weights, as pairs.
+    pub sums: &'w [[i32; LANES]; HALVES],
+    pub scales: &'w [[f32; LANES]; HALVES],
     /// So many bytes ahead, weights are fetched.
     pub ahead: usize,
+}
+
+/// One part of quantized rows.
+#[derive(Clone, Copy)]
+pub struct Int8Rows<'a> {
+    pub values: &'a [u8],
+    /// Bytes from one row to the next.
+    pub stride: usize,
+    pub scales: &'a [f32],
+    pub zeros: &'a [i32],
 }
 
 /// The products of `ROWS` rows with a panel, `AT_ONCE` halves of it at a time: as many as there are registers for, and as are
@@ -166,8 +162,9 @@ pub fn float_tile<S: Simd, const ROWS: usize, const AT_ONCE: usize>(
     }
 }
 
-/// The products of `ROWS` quantized rows with a panel, as floats.
+/// Adds the products of one part of `ROWS` quantized rows with a panel, as floats, to what is there.
 #[inline(always)]
+#[allow(unsafe_code)]
 pub fn int8_tile<S: Simd, const ROWS: usize>(
     simd: S,
     x: Int8Rows<'_>,
@@ -175,36 +172,32 @@ pub fn int8_tile<S: Simd, const ROWS: usize>(
     out: &mut [f32],
     out_stride: usize,
 ) {
-    let (w, groups) = (panel.w, panel.values.len() / panel.w.parts);
-    let bias = halves(w.bias, panel.column);
-    let mut sums = [[simd.splat(0.0); HALVES]; ROWS];
-    for row in 0..ROWS {
+    assert!(x.scales.len() >= ROWS && x.zeros.len() >= ROWS && out.len() >= (ROWS - 1) * out_stride + PANEL);
+    let products = simd.int8_sums::<ROWS>(x.values, x.stride, panel.values, panel.ahead);
+    // One row after the other in the code, too: so the products stay in registers.
+    each_row!(ROWS, [0 1 2 3 4 5 6 7 8 9 10 11 12 13], row => {
+        // SAFETY: no row is behind the last one, of which all was checked to be there.
+        let (scale, zero, out) = unsafe {
+            let out = &mut *out.as_mut_ptr().add(row * out_stride).cast::<[[f32; LANES]; HALVES]>();
+            (*x.scales.get_unchecked(row), *x.zeros.get_unchecked(row), out)
+        };
         for half in 0..HALVES {
-            sums[row][half] = simd.load(&bias[half]);
+            let product = simd.mul(simd.correct(products[row][half], &panel.sums[half], zero), simd.splat(scale));
+            simd.store(simd.fma(product, simd.load(&panel.scales[half]), simd.load(&out[half])), &mut out[half]);
         }
-    }
-    for part in 0..w.parts {
-        let values = &x.a.values[x.first * x.a.stride + part * x.inputs..];
-        let products = simd.int8_sums::<ROWS>(values, x.a.stride, &panel.values[part * groups..][..groups], x.ahead);
-        let at = part * panel.outputs + panel.column;
-        let (columns, scales) = (halves(w.sums, at), halves(w.scales, at));
-        let rows = part * x.a.rows + x.first..part * x.a.rows + x.first + ROWS;
-        let (row_scales, zeros) = (&x.a.scales[rows.clone()], &x.a.zeros[rows]);
-        for row in 0..ROWS {
-            for half in 0..HALVES {
-                let x = simd.correct(products[row][half], &columns[half], zeros[row]);
-                let x = simd.mul(x, simd.splat(row_scales[row]));
-                sums[row][half] = simd.fma(x, simd.load(&scales[half]), sums[row][half]);
-            }
-        }
-    }
-    for row in 0..ROWS {
-        let out = halves_mut(out, row * out_stride);
-        for half in 0..HALVES {
-            simd.store(sums[row][half], &mut out[half]);
-        }
-    }
+    });
 }
+
+/// Does something with each of the first rows.
+macro_rules! each_row {
+    ($rows:expr, [$($number:literal)+], $row:ident => $body:block) => {
+        $(if $number < $rows {
+            let $row = $number;
+            $body
+        })+
+    };
+}
+use each_row;
 
 /// Calls what is compiled for a number of rows.
 macro_rules! for_rows {
@@ -338,7 +331,7 @@ impl Simd for Portable {
     fn store_quantized(self, x: Self::Floats, to: &mut [u8]) {
         let to = &mut to[..LANES];
         for lane in 0..LANES {
-            to[lane] = x[lane] as u8;
+            to[lane] = x[lane].round_ties_even() as u8;
         }
     }
 

@@ -104,7 +104,7 @@ impl Simd for Avx512 {
     type Ints = __m512i;
 
     const ROWS: usize = 14;
-    const INT8_ROWS: usize = 7;
+    const INT8_ROWS: usize = 14;
     const BYTES: usize = 1;
 
     by_instructions! {
@@ -171,7 +171,7 @@ impl Simd for Avx512 {
         }
     }
 
-    tiles! { "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma", [1 2 3 4 5 6 7 8 9 10 11 12 13 14], 2, [1 2 3 4 5 6 7] }
+    tiles! { "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma", [1 2 3 4 5 6 7 8 9 10 11 12 13 14], 2, [1 2 3 4 5 6 7 8 9 10 11 12 13 14] }
 }
 
 #[inline]
