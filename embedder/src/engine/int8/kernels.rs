@@ -11,6 +11,8 @@
 // A loop counts rows or lanes that several arrays have; a kernel takes a matrix with its shape.
 #![allow(clippy::needless_range_loop, clippy::too_many_arguments)]
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod attention;
 mod buffer;
 mod float;
@@ -92,13 +94,13 @@ fn blocks(rows: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
     (0..blocks).map(move |block| start(block)..start(block + 1)).filter(|block| !block.is_empty())
 }
 
-/// Defines a public function that calls another one, `$body`, compiled for the instructions that are asked for. Those
+/// Defines a function that calls another one, `$body`, compiled for the instructions that are asked for. Those
 /// that the processor does not have are not used; the result is the same.
 macro_rules! compiled {
-    ($(#[$attribute:meta])* pub fn $name:ident($($argument:ident: $type:ty),* $(,)?) = $body:ident) => {
+    ($(#[$attribute:meta])* $visible:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) = $body:ident) => {
         $(#[$attribute])*
         #[allow(unsafe_code)]
-        pub fn $name(instructions: $crate::engine::int8::kernels::Instructions, $($argument: $type),*) {
+        $visible fn $name(instructions: $crate::engine::int8::kernels::Instructions, $($argument: $type),*) {
             #[cfg(target_arch = "x86_64")]
             {
                 use $crate::engine::int8::kernels::{Instructions, x86::{Avx2, Avx512}};
@@ -111,7 +113,7 @@ macro_rules! compiled {
                     $body(simd, $($argument),*);
                 }
                 match instructions {
-                    Instructions::Avx512Vnni => if let Some(simd) = Avx512::get() {
+                    Instructions::Avx512Vnni | Instructions::Amx => if let Some(simd) = Avx512::get() {
                         // SAFETY: an `Avx512` exists only where the processor has these instructions.
                         return unsafe { avx512(simd, $($argument),*) };
                     },

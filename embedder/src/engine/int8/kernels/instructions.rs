@@ -9,26 +9,20 @@ pub enum Instructions {
     Avx2,
     /// AVX-512 with its dot products of bytes.
     Avx512Vnni,
+    /// The same, and AMX for products of bytes.
+    Amx,
 }
 
 impl Instructions {
     /// The fastest that this processor has.
     pub fn best() -> Self {
-        if Self::Avx512Vnni.are_here() {
-            Self::Avx512Vnni
-        } else if Self::Avx2.are_here() {
-            Self::Avx2
-        } else {
-            Self::Portable
-        }
+        Self::here().pop().unwrap_or(Self::Portable)
     }
 
     /// All that this processor has.
     pub fn here() -> Vec<Self> {
-        [Self::Portable, Self::Avx2, Self::Avx512Vnni]
-            .into_iter()
-            .filter(|instructions| instructions.are_here())
-            .collect()
+        let all = [Self::Portable, Self::Avx2, Self::Avx512Vnni, Self::Amx];
+        all.into_iter().filter(|instructions| instructions.are_here()).collect()
     }
 
     fn are_here(self) -> bool {
@@ -38,6 +32,8 @@ impl Instructions {
             Self::Avx2 => super::x86::Avx2::get().is_some(),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Vnni => super::x86::Avx512::get().is_some(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => super::amx::Amx::get().is_some(),
             #[cfg(not(target_arch = "x86_64"))]
             _ => false,
         }

@@ -1,5 +1,10 @@
 //! Products with weights in eight bits.
 
+use std::ops::Range;
+
+#[cfg(target_arch = "x86_64")]
+use super::amx::{self, Amx};
+use super::instructions::Instructions;
 use super::quantized::Quantized;
 use super::simd::{Int8Panel, Int8Rows, Simd, halves, halves_mut};
 use super::{PANEL, Then, blocks, compiled, stride};
@@ -47,19 +52,50 @@ fn pair(x: i32) -> i32 {
 /// Bytes of weights that are fetched ahead at least.
 const AHEAD: usize = 3072;
 
+/// Rows of `stride(w.outputs)` floats: (sum - zero point * sum of weights) * scale of the row * scale of the output, for each
+/// part of the inputs one after the other, + bias, then what is to be done with them. The rows were quantized with the same
+/// instructions.
+pub fn multiply_int8(instructions: Instructions, a: &Quantized, w: Int8Matrix<'_>, then: Then<'_>, out: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if instructions == Instructions::Amx
+        && a.rows > amx::FEW
+        && a.inputs > 0
+        && let Some(amx) = Amx::get()
+    {
+        return amx::multiply(amx, a, w, then, out);
+    }
+    multiply(instructions, a, w, then, out);
+}
+
 compiled! {
-    /// Rows of `stride(w.outputs)` floats: (sum - zero point * sum of weights) * scale of the row * scale of the output, for
-    /// each part of the inputs one after the other, + bias, then what is to be done with them. The rows were quantized with the same instructions.
-    pub fn multiply_int8(a: &Quantized, w: Int8Matrix<'_>, then: Then<'_>, out: &mut [f32]) = multiply_with
+    fn multiply(a: &Quantized, w: Int8Matrix<'_>, then: Then<'_>, out: &mut [f32]) = multiply_with
 }
 
 #[inline(always)]
 fn multiply_with<S: Simd>(simd: S, a: &Quantized, w: Int8Matrix<'_>, then: Then<'_>, out: &mut [f32]) {
-    let (panels, groups, out_stride) = (w.outputs.div_ceil(PANEL), w.inputs.div_ceil(4), stride(w.outputs));
+    let out_stride = stride(w.outputs);
+    let tile = |rows: Range<usize>, x: Int8Rows<'_>, panel: Int8Panel<'_>, out: &mut [f32]| {
+        simd.int8_tile(rows.len(), x, panel, out, out_stride);
+    };
+    multiply_by(simd, a, w, then, out, S::INT8_ROWS, tile);
+}
+
+/// The same, with what adds the products of at most `most` rows with one part of a panel to `out`, of which the first row is
+/// that of these rows, from the panel's first column on.
+#[inline(always)]
+pub fn multiply_by<S: Simd>(
+    simd: S,
+    a: &Quantized,
+    w: Int8Matrix<'_>,
+    then: Then<'_>,
+    out: &mut [f32],
+    most: usize,
+    mut tile: impl FnMut(Range<usize>, Int8Rows<'_>, Int8Panel<'_>, &mut [f32]),
+) {
+    let (panels, groups, out_stride) = (w.outputs.div_ceil(PANEL), w.inputs.div_ceil(4) / w.parts, stride(w.outputs));
     assert!(a.inputs == w.inputs && a.parts == w.parts && a.bytes == S::BYTES);
     assert!(out.len() >= a.rows * out_stride && then.fits(a.rows * out_stride));
     let (values, _) = w.values.as_chunks::<{ 4 * PANEL }>();
-    let (groups, inputs) = (groups / w.parts, w.inputs / w.parts * S::BYTES);
     for panel in 0..panels {
         let column = panel * PANEL;
         for row in out.chunks_exact_mut(out_stride).take(a.rows) {
@@ -69,23 +105,13 @@ fn multiply_with<S: Simd>(simd: S, a: &Quantized, w: Int8Matrix<'_>, then: Then<
         for part in 0..w.parts {
             let values = &values[(panel * w.parts + part) * groups..][..groups];
             let at = part * panels * PANEL + column;
-            let panel = Int8Panel {
-                values,
-                sums: halves(w.sums, at),
-                scales: halves(w.scales, at),
-                ahead: size_of_val(values).max(AHEAD),
-            };
-            for block in blocks(a.rows, S::INT8_ROWS) {
-                let rows = part * a.rows + block.start..part * a.rows + block.end;
-                let x = Int8Rows {
-                    values: &a.values[block.start * a.stride + part * inputs..],
-                    stride: a.stride,
-                    scales: &a.scales[rows.clone()],
-                    zeros: &a.zeros[rows],
-                };
-                simd.int8_tile(block.len(), x, panel, &mut out[block.start * out_stride + column..], out_stride);
+            let ahead = size_of_val(values).max(AHEAD);
+            let panel = Int8Panel { values, sums: halves(w.sums, at), scales: halves(w.scales, at), ahead };
+            for rows in blocks(a.rows, most) {
+                let x = Int8Rows { a, part, first: rows.start };
+                tile(rows.clone(), x, panel, &mut out[rows.start * out_stride + column..]);
                 if part + 1 == w.parts {
-                    then.apply(simd, out, block, out_stride, column);
+                    then.apply(simd, out, rows, out_stride, column);
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! Sixteen floats at once: what the kernels are written in, for processors of every kind.
 
+use super::quantized::Quantized;
 use super::{PANEL, math};
 
 /// Floats at once.
@@ -114,14 +115,27 @@ pub struct Int8Panel<'w> {
     pub ahead: usize,
 }
 
-/// One part of quantized rows.
+/// One part of quantized rows from one of them on.
 #[derive(Clone, Copy)]
 pub struct Int8Rows<'a> {
-    pub values: &'a [u8],
-    /// Bytes from one row to the next.
-    pub stride: usize,
-    pub scales: &'a [f32],
-    pub zeros: &'a [i32],
+    pub a: &'a Quantized,
+    pub part: usize,
+    pub first: usize,
+}
+
+impl<'a> Int8Rows<'a> {
+    /// The inputs, the rows `a.stride` bytes apart.
+    #[inline(always)]
+    pub fn values(self) -> &'a [u8] {
+        &self.a.values[self.first * self.a.stride + self.part * (self.a.inputs / self.a.parts) * self.a.bytes..]
+    }
+
+    /// The rows' scales and zero points.
+    #[inline(always)]
+    pub fn scales(self) -> (&'a [f32], &'a [i32]) {
+        let at = self.part * self.a.rows + self.first;
+        (&self.a.scales[at..], &self.a.zeros[at..])
+    }
 }
 
 /// The products of `ROWS` rows with a panel, `AT_ONCE` halves of it at a time: as many as there are registers for, and as are
@@ -172,20 +186,34 @@ pub fn int8_tile<S: Simd, const ROWS: usize>(
     out: &mut [f32],
     out_stride: usize,
 ) {
-    assert!(x.scales.len() >= ROWS && x.zeros.len() >= ROWS && out.len() >= (ROWS - 1) * out_stride + PANEL);
-    let products = simd.int8_sums::<ROWS>(x.values, x.stride, panel.values, panel.ahead);
-    // One row after the other in the code, too: so the products stay in registers.
+    let (scales, zeros) = x.scales();
+    assert!(scales.len() >= ROWS && zeros.len() >= ROWS && out.len() >= (ROWS - 1) * out_stride + PANEL);
+    let sums = simd.int8_sums::<ROWS>(x.values(), x.a.stride, panel.values, panel.ahead);
+    // One row after the other in the code, too: so the sums stay in registers.
     each_row!(ROWS, [0 1 2 3 4 5 6 7 8 9 10 11 12 13], row => {
         // SAFETY: no row is behind the last one, of which all was checked to be there.
         let (scale, zero, out) = unsafe {
             let out = &mut *out.as_mut_ptr().add(row * out_stride).cast::<[[f32; LANES]; HALVES]>();
-            (*x.scales.get_unchecked(row), *x.zeros.get_unchecked(row), out)
+            (*scales.get_unchecked(row), *zeros.get_unchecked(row), out)
         };
-        for half in 0..HALVES {
-            let product = simd.mul(simd.correct(products[row][half], &panel.sums[half], zero), simd.splat(scale));
-            simd.store(simd.fma(product, simd.load(&panel.scales[half]), simd.load(&out[half])), &mut out[half]);
-        }
+        add_products(simd, sums[row], panel, scale, zero, out);
     });
+}
+
+/// Adds the products of one row to what is there.
+#[inline(always)]
+pub fn add_products<S: Simd>(
+    simd: S,
+    sums: [S::Ints; HALVES],
+    panel: Int8Panel<'_>,
+    scale: f32,
+    zero: i32,
+    out: &mut [[f32; LANES]; HALVES],
+) {
+    for half in 0..HALVES {
+        let product = simd.mul(simd.correct(sums[half], &panel.sums[half], zero), simd.splat(scale));
+        simd.store(simd.fma(product, simd.load(&panel.scales[half]), simd.load(&out[half])), &mut out[half]);
+    }
 }
 
 /// Does something with each of the first rows.

@@ -98,7 +98,7 @@ fn dense(x: &[f32], rows: usize, width: usize) -> Vec<f32> {
     .collect()
 }
 
-const SHAPES: [(usize, usize, usize); 12] = [
+const SHAPES: [(usize, usize, usize); 16] = [
     // Rows, inputs, outputs.
     (1, 1, 1),
     (1, 384, 384),
@@ -110,7 +110,11 @@ const SHAPES: [(usize, usize, usize); 12] = [
     (13, 312, 312),
     (14, 130, 32),
     (15, 129, 65),
+    (16, 64, 32),
+    (17, 384, 40),
     (29, 77, 96),
+    (33, 68, 33),
+    (65, 192, 64),
     (40, 1536, 384),
 ];
 

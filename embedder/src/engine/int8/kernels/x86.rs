@@ -174,6 +174,22 @@ impl Simd for Avx512 {
     tiles! { "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma", [1 2 3 4 5 6 7 8 9 10 11 12 13 14], 2, [1 2 3 4 5 6 7 8 9 10 11 12 13 14] }
 }
 
+impl Avx512 {
+    /// Has the processor fetch what is there, if anything is.
+    #[inline(always)]
+    pub fn fetch(self, at: *const i8) {
+        // SAFETY: a hint, which may be of any address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at) }
+    }
+
+    /// Sixteen zeros.
+    #[inline(always)]
+    pub fn no_ints(self) -> __m512i {
+        // SAFETY: a value of this type exists only where the processor has the instructions.
+        unsafe { _mm512_setzero_si512() }
+    }
+}
+
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma")]
 fn avx512_halves(x: __m512) -> [__m256; 2] {
