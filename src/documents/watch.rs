@@ -307,7 +307,8 @@ impl Watcher<'_> {
                 spi::function(function)?,
                 spi::literals(&choice.arguments())?
             ))?;
-            let made = catalog::triggers_on(chunks).into_iter().find(|trigger| trigger.function == function);
+            let is_it = |it: &Trigger| it.function == function && trigger::vector_column(it) == Some(&choice.embedding);
+            let made = catalog::triggers_on(chunks).into_iter().find(is_it);
             // A subscriber that receives the documents alone cuts and embeds them itself.
             trigger::enable(spi, &made.ok_or_else(spi::changed)?, b'A')
         })

@@ -163,6 +163,15 @@ sql(q{
 	INSERT INTO notes VALUES (7, ARRAY['one', NULL, 'two'])});
 is(sql('SELECT note, chunk_no, chunk, start_char, token_count, seen IS NOT NULL FROM note_chunks'), '7|1|one two|1|4|t', 'a table of chunks of one\'s own');
 
+sql(q{
+	CREATE TABLE letters (id int PRIMARY KEY, body text);
+	CREATE TABLE letter_chunks (id int REFERENCES letters ON DELETE CASCADE, chunk_no int, chunk text, start_char int, token_count int,
+		embedding vector(384), of_number vector(384));
+	CREATE TRIGGER another BEFORE INSERT ON letter_chunks FOR EACH ROW EXECUTE FUNCTION embed_trigger('of_number', 'chunk');
+	SELECT embed_watch_chunks('letters', 'body', 'letter_chunks', vectors => 'at_once')});
+is(sql(q{SELECT string_agg(format('%s %s', tgname, tgenabled), ', ' ORDER BY tgname) FROM pg_trigger
+	WHERE tgrelid = 'letter_chunks'::regclass AND NOT tgisinternal}), 'another O, embed_chunks A', 'beside a trigger for another column');
+
 # Markdown, with the headings before the chunks.
 sql(q{
 	CREATE TABLE guides (id int PRIMARY KEY, body text);
