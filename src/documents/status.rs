@@ -7,12 +7,17 @@ use crate::postgres::catalog::{self, Trigger};
 use crate::table::columns::table_name;
 use crate::table::{status, trigger};
 
-/// Why a table of chunks, if it is one, may not be in step with its documents.
-pub fn remark(extension: Oid, chunks: Oid) -> Option<String> {
-    let keep = catalog::triggers_of(catalog::member(extension, KEEP)?);
+/// The triggers that keep chunks; `called` is a function of the extension.
+pub fn keeping(called: Oid) -> Vec<Trigger> {
+    let function = catalog::extension_of(called).and_then(|extension| catalog::member(extension, KEEP));
+    function.map_or_else(Vec::new, catalog::triggers_of)
+}
+
+/// Why a table of chunks, if it is one, may not be in step with its documents; `all` are the triggers that keep chunks.
+pub fn remark(chunks: Oid, all: &[Trigger]) -> Option<String> {
     let is_its = |trigger: &&Trigger| trigger.other_table == Some(chunks) && !trigger.is_inherited();
-    keep.iter().filter(is_its).find_map(|keeps| {
-        let disabled = trigger::disabled(keeps).map(|disabled| format!("{disabled}: documents are not cut"));
+    all.iter().filter(is_its).find_map(|keeps| {
+        let disabled = trigger::disabled(keeps, all).map(|disabled| format!("{disabled}: documents are not cut"));
         // Where chunks are replicated too, they need not be cut.
         disabled.or_else(|| if catalog::is_subscribed(chunks) { None } else { passed_over(keeps) })
     })

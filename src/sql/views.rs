@@ -9,14 +9,14 @@ use crate::postgres::arguments::Call;
 use crate::postgres::progress::{Entry, Process};
 use crate::postgres::report::Result;
 use crate::postgres::rows::Rows;
-use crate::postgres::{catalog, encoding, spi, text};
+use crate::postgres::{encoding, text};
 use crate::table::read;
 use crate::table::status::{self, Column, Counted, Mode};
 
 /// `embed_get_status()`: a row for each column that embeds itself.
 pub fn status(call: Call) -> Result<Datum> {
     let columns = status::columns(call.function())?;
-    let extension = catalog::extension_of(call.function()).ok_or_else(spi::changed)?;
+    let keeping = documents::status::keeping(call.function());
     let (processes, _) = status::processes()?;
     let mut rows = Rows::begin(call)?;
     for column in columns {
@@ -28,7 +28,7 @@ pub fn status(call: Call) -> Result<Datum> {
         let alive = alive(&noted, &processes);
         let state = State::of(&column, &counted, &noted, &alive);
         let (error, error_at) = error(&column, &counted, &state, &noted);
-        let error = error.or_else(|| documents::status::remark(extension, column.table));
+        let error = error.or_else(|| documents::status::remark(column.table, &keeping));
         let count = |count: fn(&Counted) -> i64| counted.as_ref().ok().map(|found| Datum::from(count(found)));
         let sources = (column.mode != Mode::Generated).then(|| text::to_array(&column.choice.sources));
         let rate = alive.iter().filter_map(|entry| entry.rate).reduce(|one, other| one + other);

@@ -60,8 +60,8 @@ pub struct Column {
     vector: Oid,
 }
 
-/// What is to be said of a trigger beside others.
-fn remark(trigger: &Trigger, mode: Mode) -> Option<String> {
+/// What is to be said of a trigger beside others; `all` are those of its mode.
+fn remark(trigger: &Trigger, mode: Mode, all: &[Trigger]) -> Option<String> {
     let is_other =
         |other: &&Trigger| other.oid != trigger.oid && trigger::vector_column(other) == trigger::vector_column(trigger);
     let others = catalog::triggers_on(trigger.table);
@@ -78,7 +78,7 @@ fn remark(trigger: &Trigger, mode: Mode) -> Option<String> {
             .map(|other| format!("trigger \"{}\" fills it too: drop the trigger, or embed_unwatch()", name(other))),
         _ => other(trigger::marks).map(|_| "is watched too: drop the trigger, or embed_unwatch()".to_owned()),
     }
-    .or_else(|| trigger::disabled(trigger))
+    .or_else(|| trigger::disabled(trigger, all))
     .or_else(|| passed_over(trigger))
     .or_else(|| trigger::later(trigger))
 }
@@ -136,10 +136,11 @@ pub fn columns(called: Oid) -> Result<Vec<Column>> {
     let Some(extension) = catalog::extension_of(called) else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     for (functions, mode) in [(trigger::EMBED, Mode::Trigger), (trigger::MARK, Mode::Watch)] {
-        for trigger in trigger::all(extension, functions).into_iter().filter(|trigger| !trigger.is_inherited()) {
-            let Some(choice) = trigger::choice(&trigger) else { continue };
-            let (table, remark) = (trigger.table, remark(&trigger, mode));
-            found.push(Column { table, choice, mode, remark, trigger: Some(trigger), vector });
+        let all = trigger::all(extension, functions);
+        for trigger in all.iter().filter(|trigger| !trigger.is_inherited()) {
+            let Some(choice) = trigger::choice(trigger) else { continue };
+            let (table, remark) = (trigger.table, remark(trigger, mode, &all));
+            found.push(Column { table, choice, mode, remark, trigger: Some(trigger.clone()), vector });
         }
     }
     found.extend(catalog::queues().into_iter().filter_map(|queue| Column::no_longer_watched(&queue, vector)));

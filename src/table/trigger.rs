@@ -157,13 +157,14 @@ impl Row<'_> {
     }
 }
 
-/// Says that a trigger, or what it is in a partition, does not fire, if so.
-pub fn disabled(trigger: &Trigger) -> Option<String> {
-    let is_copy = |other: &Trigger| {
-        other.is_inherited() && other.made_for() == Some(trigger.table) && other.arguments == trigger.arguments
+/// Says that a trigger, or what it is in a partition, does not fire, if so; `all` are those that call its function, others among
+/// them.
+pub fn disabled(trigger: &Trigger, all: &[Trigger]) -> Option<String> {
+    let is_it = |other: &Trigger| {
+        other.oid == trigger.oid
+            || other.is_inherited() && other.arguments == trigger.arguments && other.made_for() == Some(trigger.table)
     };
-    let all = catalog::triggers_of(trigger.function);
-    let off = all.iter().find(|other| other.is_disabled() && (other.oid == trigger.oid || is_copy(other)))?;
+    let off = all.iter().find(|other| other.is_disabled() && is_it(other))?;
     let name = encoding::to_utf8_lossy(&off.name);
     Some(format!("trigger \"{name}\" of table \"{}\" is disabled", table_name(off.table)))
 }

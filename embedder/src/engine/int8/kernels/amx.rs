@@ -112,6 +112,7 @@ fn tile(
     let (values, (scales, zeros)) = (x.values(), x.scales());
     let groups = panel.values.len();
     assert!(values.len() >= (rows - 1) * x.a.stride + 4 * groups && groups.is_multiple_of(step));
+    // With the first rows alone, as the others find in the cache what these have fetched.
     if block.start == 0 {
         for line in panel.values.as_flattened().chunks(64) {
             simd.fetch(line.as_ptr().wrapping_add(panel.ahead));

@@ -48,5 +48,6 @@ mod tests {
     fn the_best_are_the_last_of_those_here() {
         assert_eq!(Instructions::here().last(), Some(&Instructions::best()));
         assert_eq!(Instructions::here().first(), Some(&Instructions::Portable));
+        assert!(Instructions::here().is_sorted());
     }
 }

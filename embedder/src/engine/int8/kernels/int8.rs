@@ -49,7 +49,7 @@ fn pair(x: i32) -> i32 {
     (x >> 7 << 16) | (x & 127)
 }
 
-/// Bytes of weights that are fetched ahead at least.
+/// Bytes of weights that are fetched ahead at least. *Measured*: 1 to 4 kB are alike, 6 kB and more slower.
 const AHEAD: usize = 3072;
 
 /// Rows of `stride(w.outputs)` floats: (sum - zero point * sum of weights) * scale of the row * scale of the output, for each

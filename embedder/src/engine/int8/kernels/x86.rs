@@ -157,7 +157,7 @@ impl Simd for Avx512 {
             for (group, weights) in panel.iter().enumerate() {
                 let weights = weights.as_ptr();
                 for half in [0, 64] {
-                    _mm_prefetch::<_MM_HINT_T0>(weights.wrapping_add(ahead + half));
+                    self.fetch(weights.wrapping_add(ahead + half));
                 }
                 let (left, right) = (_mm512_loadu_si512(weights.cast()), _mm512_loadu_si512(weights.add(64).cast()));
                 for row in 0..ROWS {
@@ -171,7 +171,12 @@ impl Simd for Avx512 {
         }
     }
 
-    tiles! { "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma", [1 2 3 4 5 6 7 8 9 10 11 12 13 14], 2, [1 2 3 4 5 6 7 8 9 10 11 12 13 14] }
+    tiles! {
+        "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma",
+        [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
+        2,
+        [1 2 3 4 5 6 7 8 9 10 11 12 13 14]
+    }
 }
 
 impl Avx512 {
